@@ -1,0 +1,38 @@
+"""What a user can do wrong, said in one line, with the exit code that scripts rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of every verb."""
+
+    FINE = 0
+    ERROR = 1
+    NOT_FOUND = 2
+    NOT_RUNNING = 3
+    CONFIGURATION = 4
+    TIMED_OUT = 5
+
+
+class UserError(Exception):
+    """Something outside the program is wrong; the message says what, where, and what to do. Shown without a traceback."""
+
+    def __init__(self, message: str, exit_code: Exit = Exit.ERROR) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+    def __reduce__(self) -> tuple[type[UserError], tuple[str, Exit]]:
+        return type(self), (str(self), self.exit_code)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A clause that names the known word nearest to a mistyped one, or lists a few where none is near."""
+    words = sorted(known)
+    near = get_close_matches(name, words, n=1, cutoff=0.5)
+    if near:
+        return f"did you mean {near[0]!r}?"
+    return f"known: {', '.join(words[:12])}{' ...' if len(words) > 12 else ''}" if words else "there are none"
