@@ -168,12 +168,18 @@ class Bar(Message, tag="XB"):
     notional: int = 0
 
 
+Trades = tuple[int, int, int, int, int, int, int, int, int]
+"""Folded trades: (count, buy_qty, sell_qty, notional, high, low, last, buy_high, sell_low), see Tick."""
+NO_TRADES: Trades = (0, 0, 0, 0, 0, 0, 0, 0, 0)
+
+
 class Tick(Message, tag="WT"):
     """The newest market of one instrument and what traded since the strategy last took one.
 
-    `bids` and `asks` are the best N levels a side, best first, empty while the book is stale. The `trade_*` fields fold every
-    trade since the last take: how many, lots bought and sold by aggressors, sum of ticks times lots (`trade_notional`),
-    highest, lowest and last price, and the deepest price reached on each side (`buy_high`, `sell_low`; 0: none).
+    `bids` and `asks` are the best N levels a side, best first; both are empty while the book is stale. `trades` folds every trade
+    since the last take into nine integers (one tuple, because a mailbox folds on the road of every tick): how many, lots
+    bought and sold by aggressors, sum of ticks times lots, highest, lowest and last price, and the deepest price that buyers
+    and sellers reached (0: none).
     """
 
     lane: ClassVar[Lane] = "latest"
@@ -182,16 +188,7 @@ class Tick(Message, tag="WT"):
     bids: Levels = ()
     asks: Levels = ()
     mark_price_e8: int = 0
-    trade_count: int = 0
-    buy_qty: int = 0
-    sell_qty: int = 0
-    trade_notional: int = 0
-    trade_high: int = 0
-    trade_low: int = 0
-    trade_last: int = 0
-    buy_high: int = 0
-    sell_low: int = 0
-    stale: bool = False
+    trades: Trades = NO_TRADES
 
     @property
     def bid(self) -> int:
@@ -204,9 +201,14 @@ class Tick(Message, tag="WT"):
         return self.asks[0][0] if self.asks else 0
 
     @property
+    def stale(self) -> bool:
+        """Whether there is no book: before the first snapshot, after a gap, while the venue is out of reach."""
+        return not self.bids and not self.asks
+
+    @property
     def two_sided(self) -> bool:
-        """Whether both sides have a price and the book is not stale."""
-        return bool(self.bids) and bool(self.asks) and not self.stale
+        """Whether both sides have a price."""
+        return bool(self.bids) and bool(self.asks)
 
     @property
     def mid(self) -> float:
@@ -214,10 +216,50 @@ class Tick(Message, tag="WT"):
         return (self.bids[0][0] + self.asks[0][0]) / 2.0
 
     @property
+    def trade_count(self) -> int:
+        """Trades since the last take."""
+        return self.trades[0]
+
+    @property
+    def buy_qty(self) -> int:
+        """Lots that aggressors bought since the last take."""
+        return self.trades[1]
+
+    @property
+    def sell_qty(self) -> int:
+        """Lots that aggressors sold since the last take."""
+        return self.trades[2]
+
+    @property
+    def trade_high(self) -> int:
+        """Highest traded price in ticks; 0 when nothing traded."""
+        return self.trades[4]
+
+    @property
+    def trade_low(self) -> int:
+        """Lowest traded price in ticks; 0 when nothing traded."""
+        return self.trades[5]
+
+    @property
+    def trade_last(self) -> int:
+        """Last traded price in ticks; 0 when nothing traded."""
+        return self.trades[6]
+
+    @property
+    def buy_high(self) -> int:
+        """Highest price that an aggressive buy reached, in ticks; 0 when none."""
+        return self.trades[7]
+
+    @property
+    def sell_low(self) -> int:
+        """Lowest price that an aggressive sell reached, in ticks; 0 when none."""
+        return self.trades[8]
+
+    @property
     def vwap(self) -> float:
         """Volume-weighted price of the folded trades, in ticks; 0 when nothing traded."""
-        volume = self.buy_qty + self.sell_qty
-        return self.trade_notional / volume if volume else 0.0
+        volume = self.trades[1] + self.trades[2]
+        return self.trades[3] / volume if volume else 0.0
 
 
 class Funding(Message, tag="UF"):
