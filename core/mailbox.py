@@ -96,6 +96,11 @@ class Mailbox:
         """Whether `take` would return something."""
         return bool(self._every or self._wakes or (self._latest and not self.sampling))
 
+    @property
+    def wants_market(self) -> bool:
+        """Whether a tick put now could be taken: not while a sampling strategy has no wake due."""
+        return bool(self._wakes) or not self.sampling
+
     def take(self, now: int) -> Message | None:
         """The next message to handle: reports in order, then ticks, then wakes; None when there is nothing to do."""
         if self._every:

@@ -1,0 +1,305 @@
+"""The simulated host: every node of a graph on one heap of events, under a clock that moves only when an event is taken.
+
+Nodes live in *places*. A place is what a process is live: its nodes share one thread, so a node that works delays the others,
+and the place is charged `busy_ns` for each kind of message that one of its nodes takes. Time is never read from a clock: the
+charge comes from the graph's configuration, so that a run repeats.
+
+A turn of a place is the live host's turn. At its start T every market frame that has arrived goes through the normalizer into
+all mailboxes (each costs the place its `frame` time); then each strategy takes at most one item from its mailbox, and nodes
+without a mailbox take what waits for them, in order. What a node sends leaves when the time of its message is over. A place with
+something waiting begins its next turn at once, else with the next arrival. Nodes that share a place call each other within
+the turn; nodes in two places talk over the simulated link.
+
+At one time t all arrivals update the mailboxes first; then turns begin; then observers look. Ties are broken by the order in
+which things were scheduled, so a run is the same under any hash seed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from copy import copy
+from heapq import heappop, heappush
+from typing import Final, Protocol
+
+from actors.sim.clock import Clock
+from actors.sim.link import Link
+from actors.sim.store import Journal
+from core.codec import encode
+from core.mailbox import Mailbox
+from core.message import ExecutionReport, Funding, Message, OrderCancelReject, Tick, Timer
+from core.node import Node
+
+NEVER: Final = 2**62
+"""Later than any time in a run."""
+ARRIVAL, TURN, OBSERVE = 0, 1, 2
+"""What comes first at one time."""
+
+BUSY_KINDS: Final[Mapping[type[Message], str]] = {
+    Tick: "tick",
+    Timer: "timer",
+    ExecutionReport: "report",
+    OrderCancelReject: "report",
+    Funding: "report",
+}
+"""Which entry of the graph's busy table a message is charged by; those not named here count as `order`."""
+
+Event = tuple[int, int, int, "Target", Message | None]
+Route = Callable[[Message], Iterable["Target"]]
+Watch = Callable[[int, str, Message], None]
+
+
+class Target(Protocol):
+    """Anything that an event can be for."""
+
+    beside: bool
+    """Whether it lives in the sender's own process, so that no link lies between."""
+
+    def arrive(self, now: int, message: Message | None) -> None:
+        """The event's time has come."""
+
+
+class Feed(Protocol):
+    """One instrument's market as it reaches a place (`actors/sim/venue.py`)."""
+
+    def advance(self, until: int) -> int:
+        """Replay up to `until` or to the venue's first reply; returns the time reached."""
+
+    def replies(self) -> list[Message]:
+        """What the venue answered by the time reached, each with the time it arrived in `received`."""
+
+    def next_frame(self) -> int:
+        """When the next market frame arrives here."""
+
+    def settle(self, free_at: int, frame_ns: int, until: int) -> int:
+        """When a place is free of the turns that frames alone began before `until`."""
+
+    def absorb(self) -> tuple[int, int]:
+        """How many frames have arrived since the last call, and how many of them `settle` has not yet charged."""
+
+    def tick(self, now: int) -> Tick:
+        """The newest market, with the trades since the last call."""
+
+
+class Seat:
+    """A node in its place: its mailbox, if it is a strategy, and the outbox through which it acts."""
+
+    __slots__ = ("host", "mailbox", "name", "node", "place", "routes", "sent")
+    beside = False
+
+    def __init__(self, host: SimHost, node: Node, place: Place, mailbox: Mailbox | None) -> None:
+        self.host, self.node, self.place, self.mailbox = host, node, place, mailbox
+        self.name = node.name
+        self.routes: dict[type[Message], Route] = {}
+        self.sent: list[Message] = []
+
+    def send(self, message: Message) -> None:
+        """The node's outbox: what it sends leaves when its time with the message in hand is over."""
+        self.sent.append(message)
+
+    def wake(self, at: int, key: str = "") -> None:
+        """The node's outbox: a Timer at a time; at once when that time is past."""
+        now = self.host.clock.time
+        due = max(at, now)
+        self.host.push(due, ARRIVAL, self, Timer("", at, due, due, at, key))
+
+    def record(self, entry: Message) -> None:
+        """The node's outbox: an entry of its journal."""
+        self.host.journal.append(encode(entry))
+
+    def arrive(self, now: int, message: Message | None) -> None:
+        """A message reached this node's place."""
+        place = self.place
+        if self.mailbox is not None:
+            self.mailbox.put(message)  # type: ignore[arg-type]
+        else:
+            place.inbox.append((self, message))  # type: ignore[arg-type]
+        if place.turn_at == NEVER:
+            place.begin(now)
+
+
+class Place:
+    """What shares one process, and therefore its time."""
+
+    __slots__ = ("busy_ns", "feeds", "frame_ns", "free_at", "host", "inbox", "name", "order_ns", "seats", "turn_at", "watching")
+    beside = True
+
+    def __init__(self, host: SimHost, name: str, busy_ns: Mapping[str, int]) -> None:
+        self.host, self.name = host, name
+        self.frame_ns = busy_ns.get("frame", 0)
+        self.order_ns = busy_ns.get("order", 0)
+        self.busy_ns = {kind: busy_ns.get(word, 0) for kind, word in BUSY_KINDS.items()}
+        self.free_at = 0
+        self.turn_at = NEVER
+        self.inbox: deque[tuple[Seat, Message]] = deque()
+        self.seats: list[Seat] = []
+        self.feeds: list[tuple[Feed, list[Mailbox]]] = []
+        self.watching = False
+
+    def begin(self, now: int) -> None:
+        """Schedule the next turn: as soon as the place is free, at the earliest now."""
+        if self.frame_ns:
+            for feed, _ in self.feeds:
+                self.free_at = feed.settle(self.free_at, self.frame_ns, now)
+        self.turn_at = max(self.free_at, now)
+        self.host.push(self.turn_at, TURN, self, None)
+
+    def next_frame_turn(self) -> int:
+        """When the next frame begins a turn of its own; NEVER while a turn is scheduled anyway."""
+        if self.turn_at != NEVER:
+            return NEVER
+        at = min(feed.next_frame() for feed, _ in self.feeds)
+        return max(at, self.free_at)
+
+    def arrive(self, now: int, message: Message | None) -> None:
+        """A turn: frames, then one item a strategy, then what waits for the other nodes."""
+        self.turn_at = NEVER
+        time = now + self._normalize(now) if self.feeds else now
+        waiting = False
+        for seat in self.seats:
+            item = seat.mailbox.take(time)  # type: ignore[union-attr]
+            if item is not None:
+                time = self._hand(seat, time, item)
+                waiting = waiting or seat.mailbox.ready  # type: ignore[union-attr]
+        inbox = self.inbox
+        while inbox:
+            seat, item = inbox.popleft()
+            time = self._hand(seat, time, item)
+        self.free_at = time
+        if waiting and self.turn_at == NEVER:
+            self.begin(time)
+
+    def _normalize(self, now: int) -> int:
+        """Put what has arrived of each market into the mailboxes; returns the time that it took."""
+        spent = 0
+        for feed, mailboxes in self.feeds:
+            if not any(mailbox.wants_market for mailbox in mailboxes):
+                continue
+            frames, uncharged = feed.absorb()
+            if not frames:
+                continue
+            spent += uncharged * self.frame_ns
+            tick = feed.tick(now)
+            for mailbox in mailboxes:
+                mailbox.pass_over(frames - 1)
+                mailbox.put_tick(copy(tick) if len(mailboxes) > 1 else tick)
+        return spent
+
+    def _hand(self, seat: Seat, time: int, item: Message) -> int:
+        """Give a node one message, charge the place for it and let go what the node sent; returns when that is done."""
+        host = self.host
+        host.handled += 1
+        if host.watch is not None:
+            host.watch(time, seat.name, item)
+        seat.node.on(time, item)
+        done = time + self.busy_ns.get(type(item), self.order_ns)
+        sent = seat.sent
+        if sent:
+            for message in sent:
+                for target in seat.routes[type(message)](message):
+                    if type(target) is Seat and target.place is self:
+                        self.inbox.append((target, message))
+                    else:
+                        host.link.carry(done, target, message)
+            sent.clear()
+        return done
+
+
+class SimHost:
+    """Places, feeds, the heap and the clock of one simulated run."""
+
+    def __init__(self, start: int, end: int, link_ns: int = 0, watch: Watch | None = None) -> None:
+        """Simulate from `start` to `end` (ns UTC, the end excluded); `watch` sees each message as it is handed to a node."""
+        self.clock = Clock(start)
+        self.end = end
+        self.link = Link(self, link_ns)
+        self.watch = watch
+        self.handled = 0
+        self.journal = Journal()
+        self.places: dict[str, Place] = {}
+        self.seats: dict[str, Seat] = {}
+        self.feeds: list[Feed] = []
+        self.gateways: dict[int, Target] = {}
+        self._heap: list[Event] = []
+        self._count = 0
+
+    # --- assembly
+
+    def place(self, name: str, busy_ns: Mapping[str, int] | None = None) -> Place:
+        """The place of this name, made on first mention with its busy times."""
+        if name not in self.places:
+            self.places[name] = Place(self, name, busy_ns or {})
+        return self.places[name]
+
+    def add(self, node: Node, place: Place, mailbox: Mailbox | None = None) -> Seat:
+        """Seat a node; a strategy brings its mailbox."""
+        seat = self.seats[node.name] = Seat(self, node, place, mailbox)
+        if mailbox is not None:
+            place.seats.append(seat)
+        node.bind(seat)
+        return seat
+
+    def add_feed(self, feed: Feed, place: Place, mailboxes: list[Mailbox], gateway: Target) -> None:
+        """Connect a market to the mailboxes of a place and the venue's replies to their gateway."""
+        self.feeds.append(feed)
+        self.gateways[id(feed)] = gateway
+        place.feeds.append((feed, mailboxes))
+        place.watching = place.watching or any(not mailbox.sampling for mailbox in mailboxes)
+
+    def push(self, at: int, rank: int, target: Target, message: Message | None) -> None:
+        """Put an event on the heap."""
+        self._count += 1
+        heappush(self._heap, (at, rank, self._count, target, message))
+
+    # --- running
+
+    def run(self, until: int | None = None) -> None:
+        """Take events until none is left before `until` (default: the end)."""
+        until = self.end if until is None else min(until, self.end)
+        while self.moment(until):
+            pass
+
+    def step(self) -> bool:
+        """Take events until one node has handled one message; False when nothing is left."""
+        handled = self.handled
+        while self.handled == handled:
+            if not self.moment(self.end):
+                return False
+        return True
+
+    def moment(self, until: int) -> bool:
+        """Take the next event before `until`; False when there is none, the clock then stands at `until`."""
+        heap = self._heap
+        due = heap[0][0] if heap else NEVER
+        early: Place | None = None
+        for place in self.places.values():
+            if place.watching:
+                at = place.next_frame_turn()
+                if at < due:
+                    due, early = at, place
+        last = due >= until
+        reached = self._catch_up(until if last else due)
+        self.clock.move(reached)
+        if self._post_replies():
+            return True
+        if last:
+            return False
+        if early is not None:
+            early.arrive(due, None)
+        else:
+            _, _, _, target, message = heappop(heap)
+            target.arrive(due, message)
+        return True
+
+    def _catch_up(self, due: int) -> int:
+        for feed in self.feeds:
+            due = feed.advance(due)
+        return due
+
+    def _post_replies(self) -> bool:
+        posted = False
+        for feed in self.feeds:
+            for reply in feed.replies():
+                self.push(reply.received, ARRIVAL, self.gateways[id(feed)], reply)
+                posted = True
+        return posted
