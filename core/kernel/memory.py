@@ -1,0 +1,70 @@
+"""Words of memory by address, and how the kernel's functions are compiled.
+
+The kernel keeps a whole day's state in one array of 64-bit words; some of the words are the addresses of the other arrays.
+Its functions take that one address, an integer. Arrays as arguments are what makes numba slow here: a helper called for
+each market row that is handed a small state array costs seven to nine times the row itself in reference counts, and a
+namedtuple of many arrays 0.8 µs a call (FIDELITY section 8). An address costs nothing, negative prices need no wrap-around
+test, and a book's base address can be moved so that a price in ticks is the index.
+
+The price is that nothing checks a bound here. What may be an index is settled before: rows by the price range of the day
+(replay.py refuses a row outside it), own orders by clipping (exchange.py), slots and rings by their capacity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba import types
+from numba.extending import intrinsic
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compiled(function: F) -> F:
+    """Compile in nopython mode, kept in numba's cache, without the GIL; floats stay exact (no fast math)."""
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+
+
+def inlined(function: F) -> F:
+    """Like `compiled`, put into its caller: for the few steps that stand in an inner loop."""
+    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+
+
+def _reader(element: Any, stored: ir.Type, widen: str) -> Any:
+    def read(typingctx: Any, base: Any, index: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            place = builder.gep(builder.inttoptr(args[0], stored.as_pointer()), [args[1]])
+            value = builder.load(place)
+            return getattr(builder, widen)(value, ir.IntType(64)) if widen else value
+
+        return element(types.int64, types.int64), codegen
+
+    return intrinsic(read)
+
+
+def _writer(element: Any, stored: ir.Type, narrow: bool) -> Any:
+    def write(typingctx: Any, base: Any, index: Any, value: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            place = builder.gep(builder.inttoptr(args[0], stored.as_pointer()), [args[1]])
+            builder.store(builder.trunc(args[2], stored) if narrow else args[2], place)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, element), codegen
+
+    return intrinsic(write)
+
+
+i64: Callable[[int, int], int] = _reader(types.int64, ir.IntType(64), "")
+"""`i64(address, n)`: the n-th 64-bit integer from the address."""
+i32: Callable[[int, int], int] = _reader(types.int64, ir.IntType(32), "sext")
+"""`i32(address, n)`: the n-th 32-bit integer, widened."""
+u8: Callable[[int, int], int] = _reader(types.int64, ir.IntType(8), "zext")
+"""`u8(address, n)`: the n-th byte."""
+f64: Callable[[int, int], float] = _reader(types.float64, ir.DoubleType(), "")
+"""`f64(address, n)`: the n-th double."""
+put_i64: Callable[[int, int, int], None] = _writer(types.int64, ir.IntType(64), False)
+put_i32: Callable[[int, int, int], None] = _writer(types.int64, ir.IntType(32), True)
+put_f64: Callable[[int, int, float], None] = _writer(types.float64, ir.DoubleType(), False)
