@@ -106,8 +106,8 @@ class Gateway:
         order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig_cl_ord_id)
         if order is not None:
             order.on_report(report)
-            report.strategy = self._owner[order.cl_ord_id]
             self._retire(order)
+        report.strategy = self._owner.get(report.cl_ord_id) or self._owner.get(report.orig_cl_ord_id, "")
         report.now = now
         self._outbox.send(report)
 
@@ -115,7 +115,7 @@ class Gateway:
         order = self.orders.get(reject.orig_cl_ord_id)
         if order is not None:
             order.on_cancel_reject(reject)
-            reject.strategy = self._owner[order.cl_ord_id]
+        reject.strategy = self._owner.get(reject.orig_cl_ord_id, "")
         reject.now = now
         self._outbox.send(reject)
 

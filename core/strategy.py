@@ -121,7 +121,11 @@ class Strategy:
             if owner is not Strategy:
                 hints = get_type_hints(owner)
                 for name in getattr(owner, "__annotations__", {}):
-                    if getattr(hints[name], "__origin__", None) is not ClassVar and not name.startswith("_") and hasattr(cls, name):
+                    if (
+                        getattr(hints[name], "__origin__", None) is not ClassVar
+                        and not name.startswith("_")
+                        and hasattr(cls, name)
+                    ):
                         found[name] = getattr(cls, name)
         return found
 
@@ -145,9 +149,7 @@ class Strategy:
     @classmethod
     def sampling(cls) -> bool:
         """Whether the strategy looks at the market only when a wake is due, so that no tick is handed to it in between."""
-        marked = any(
-            event is Tick for attribute in dir(cls) for _, event in getattr(getattr(cls, attribute), "pairs", ())
-        )
+        marked = any(event is Tick for attribute in dir(cls) for _, event in getattr(getattr(cls, attribute), "pairs", ()))
         return cls.on_tick is Strategy.on_tick and cls.on_trade is Strategy.on_trade and not marked
 
     # --- handlers that a strategy overrides
@@ -212,9 +214,7 @@ class Strategy:
         """Send an order. While the strategy may not trade (warm-up) the order comes back already rejected."""
         symbol = symbol or self.instrument.symbol
         kind = OrdType.LIMIT if price is not None else OrdType.MARKET
-        request = NewOrderSingle(
-            symbol, 0, 0, self.now, self._next_id(), side, kind, tif, price or 0, qty, False, self.name
-        )
+        request = NewOrderSingle(symbol, 0, 0, self.now, self._next_id(), side, kind, tif, price or 0, qty, False, self.name)
         order = Order(request)
         if self.trading:
             self.orders[order.cl_ord_id] = order

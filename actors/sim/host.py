@@ -65,6 +65,9 @@ class Feed(Protocol):
     def advance(self, until: int) -> int:
         """Replay up to `until` or to the venue's first reply; returns the time reached."""
 
+    def look(self, until: int) -> int:
+        """Replay the exchange's side alone up to `until`; returns that or when the first reply arrives, if earlier."""
+
     def replies(self) -> list[Message]:
         """What the venue answered by the time reached, each with the time it arrived in `received`."""
 
@@ -216,6 +219,7 @@ class SimHost:
         self.watch = watch
         self.handled = 0
         self.journal = Journal()
+        self.lookahead_ns = 1
         self.places: dict[str, Place] = {}
         self.seats: dict[str, Seat] = {}
         self.feeds: list[Feed] = []
@@ -291,10 +295,32 @@ class SimHost:
             target.arrive(due, message)
         return True
 
+    def in_flight(self) -> list[tuple[int, str, Message]]:
+        """Messages on their way to nodes and wakes not yet due, as (time, node, message)."""
+        return [
+            (at, target.name, message)
+            for at, rank, _, target, message in sorted(self._heap)
+            if rank == ARRIVAL and isinstance(target, Seat) and message is not None
+        ]
+
     def _catch_up(self, due: int) -> int:
-        for feed in self.feeds:
-            due = feed.advance(due)
-        return due
+        """Replay all markets to `due`, or to the first reply on any of them; returns the time reached.
+
+        Several markets are first looked ahead on the exchange's side alone, in steps shorter than any request's way there, so
+        that none of them shows its strategy a future that another's reply could still change.
+        """
+        feeds = self.feeds
+        if len(feeds) == 1:
+            return feeds[0].advance(due)
+        reached = self.clock.time
+        while reached < due:
+            step = min(due, reached + self.lookahead_ns)
+            reached = min(step, *(feed.look(step) for feed in feeds))
+            for feed in feeds:
+                feed.advance(reached)
+            if reached < step:
+                break
+        return reached
 
     def _post_replies(self) -> bool:
         posted = False

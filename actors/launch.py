@@ -1,0 +1,252 @@
+"""THE choice between the two worlds. Nothing else knows which one runs.
+
+`simulated` builds the nodes of a graph on the simulated host, over recorded or generated days. (The live twin comes with the
+live hosts; it will stand here beside it, and build the same nodes from the same graph.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
+
+from actors.errors import Exit, UserError
+from actors.graph import US, Graph, Plan
+from core.gateway import Gateway
+from core.instrument import Instrument
+from core.mailbox import Mailbox
+from core.message import (
+    Command,
+    ExecutionReport,
+    Funding,
+    Message,
+    NewOrderSingle,
+    OrderCancelReject,
+    OrderCancelReplaceRequest,
+    OrderCancelRequest,
+)
+from core.price import E8
+from core.risk import Risk
+from core.strategy import Strategy
+
+if TYPE_CHECKING:
+    from actors.history.prepared import PreparedDay
+    from actors.sim.host import Seat, SimHost, Target, Watch
+    from actors.sim.venue import SimVenue
+    from core.kernel.replay import Latency
+
+REQUESTS = (NewOrderSingle, OrderCancelRequest, OrderCancelReplaceRequest)
+ANSWERS = (ExecutionReport, OrderCancelReject)
+
+
+class Simulation(Struct):
+    """A built graph: the host that runs it and the nodes that one may want to look at."""
+
+    host: SimHost
+    strategies: dict[str, Strategy]
+    mailboxes: dict[str, Mailbox]
+    risk: Risk
+    gateways: dict[str, Gateway]
+    venues: dict[str, SimVenue]
+
+
+def priced(instrument: Instrument, graph: Graph) -> Instrument:
+    """The instrument with the graph's fees."""
+    return structs.replace(instrument, maker_fee=graph.fees.maker, taker_fee=graph.fees.taker)
+
+
+def simulated(
+    plan: Plan,
+    days: Sequence[PreparedDay],
+    span: tuple[int, int] | None = None,
+    watch: Watch | None = None,
+    trading: bool = True,
+    before: Simulation | None = None,
+) -> Simulation:
+    """The graph over one span of time: one prepared day an instrument, all on one heap.
+
+    `span` bounds the run (ns UTC, the end excluded; default: from the days' first event to their last, within the day). Without
+    `trading` strategies see the market and send nothing. `before` is a run whose nodes go on: their state, their wakes and
+    what was on its way to them are taken over. Raises UserError for a day without a book.
+    """
+    from actors.sim.host import SimHost
+
+    graph = plan.graph
+    _refuse_bookless(days)
+    start, end = span or whole(days)
+    host = SimHost(start, end, round(graph.latency.link_us * US), watch)
+    if len(days) > 1:
+        host.lookahead_ns = _least_entry_ns(plan)
+    kind = plan.strategy_class()
+    instruments = [priced(day.instrument, graph) for day in days]
+    busy = graph.busy_us.ns()
+
+    account = host.place("account", busy)
+    risk = before.risk if before else _risk(graph, instruments)
+    gateways = before.gateways if before else {one.symbol: Gateway(one.symbol) for one in instruments}
+    strategies = before.strategies if before else _strategies(plan, kind, instruments)
+    seats = {node.name: host.add(node, account) for node in (risk, *gateways.values())}
+    mailboxes = {name: Mailbox(kind.sampling()) for name in strategies}
+    for name, strategy in strategies.items():
+        seats[name] = host.add(strategy, host.place("market:" + "+".join(strategy.instruments), busy), mailboxes[name])
+
+    venues = {}
+    for day, instrument in zip(days, instruments, strict=True):
+        venue = venues[instrument.symbol] = _venue(plan, day, instrument, kind.levels, start)
+        watchers = [name for name, one in strategies.items() if instrument.symbol in one.instruments]
+        place = seats[watchers[0]].place
+        host.add_feed(venue, place, [mailboxes[name] for name in watchers], seats[f"gateway:{instrument.symbol}"])
+    _connect(seats, strategies, gateways, venues)
+    simulation = Simulation(host, strategies, mailboxes, risk, gateways, venues)
+    _announce(simulation, days, trading, fresh=before is None)
+    if before:
+        _take_over(simulation, before)
+    return simulation
+
+
+def whole(days: Sequence[PreparedDay]) -> tuple[int, int]:
+    """From the days' first event or settlement to just after their last row arrives, within their UTC day."""
+    firsts = [column[0] for day in days for column in (day.exch.ns, day.local.ns, day.fundings.settle_ns) if len(column)]
+    lasts = [day.local.ns[-1] for day in days if len(day.local.ns)]
+    start = max(int(min(firsts, default=days[0].start_ns)), days[0].start_ns)
+    return start, max(start, min(int(max(lasts, default=start)) + 1, days[0].end_ns))
+
+
+def _refuse_bookless(days: Sequence[PreparedDay]) -> None:
+    for day in days:
+        if day.quality != "book":
+            raise UserError(
+                f"{day.key} {day.day} has no book (its capture neither begins with a snapshot nor continues a stored day): "
+                "trading on it is refused"
+            )
+
+
+def _risk(graph: Graph, instruments: list[Instrument]) -> Risk:
+    exposure = None if graph.limits.exposure is None else round(graph.limits.exposure * E8)
+    return Risk(instruments, {one.symbol: graph.limits.of(one) for one in instruments}, exposure)
+
+
+def _strategies(plan: Plan, kind: type[Strategy], instruments: list[Instrument]) -> dict[str, Strategy]:
+    """One strategy for all instruments, or one each."""
+    graph = plan.graph
+    shares = [(graph.name, instruments)] if kind.shared else [(f"{graph.name}.{one.symbol}", [one]) for one in instruments]
+    return {name: kind(name, traded, graph.capital, **graph.parameters) for name, traded in shares}
+
+
+def _venue(plan: Plan, day: PreparedDay, instrument: Instrument, levels: int, start: int) -> SimVenue:
+    from actors.sim.venue import SimVenue
+    from core.kernel.replay import Queue, Replay
+
+    queue = plan.graph.queue
+    replay = Replay(
+        day.exch,
+        day.local,
+        day.bids,
+        day.asks,
+        instrument.lot_float,
+        Queue(queue.model, queue.n),
+        order_latency(plan),
+        queue.partial_fills,
+        start_ns=start,
+    )
+    return SimVenue(instrument, day, replay, levels)
+
+
+def order_latency(plan: Plan) -> Latency:
+    """The graph's order latency: constants, or the rows of its table. Raises UserError for a table that is not one."""
+    import numpy as np
+
+    from core.kernel.replay import Latency
+
+    latency = plan.graph.latency
+    entry, response = round(latency.order_entry_us * US), round(latency.order_response_us * US)
+    if latency.table is None:
+        return Latency(entry, response)
+    path = Path(plan.folder) / latency.table
+    try:
+        rows = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)
+    except (OSError, ValueError) as error:
+        raise UserError(f"latency table {path}: {error}", Exit.CONFIGURATION) from error
+    if rows.ndim != 2 or rows.shape[1] != 3 or not len(rows) or (np.diff(rows[:, 0]) < 0).any():
+        raise UserError(f"latency table {path}: want rows of sent,at_exchange,answered in ns, sorted by sent", Exit.CONFIGURATION)
+    return Latency(entry, response, rows.astype(np.int64))
+
+
+def _least_entry_ns(plan: Plan) -> int:
+    """How far instruments that run together may be replayed apart: no request arrives sooner than this after it left."""
+    latency = order_latency(plan)
+    least = latency.entry_ns if latency.rows is None else int((latency.rows[:, 1] - latency.rows[:, 0]).min())
+    if least <= 0:
+        raise UserError("instruments that run together need [latency] order_entry_us above 0", Exit.CONFIGURATION)
+    return least
+
+
+def _connect(
+    seats: Mapping[str, Seat], strategies: Mapping[str, Strategy], gateways: Mapping[str, Gateway], venues: Mapping[str, SimVenue]
+) -> None:
+    """Edges, in the order of the road: strategy, risk, gateway, venue, and back."""
+    risk = seats["risk"]
+    by_symbol = {symbol: (seats[gateway.name],) for symbol, gateway in gateways.items()}
+    by_strategy = {name: (seats[name],) for name in strategies}
+    back = {name: (seats[name], risk) for name in strategies}
+    nobody: tuple[Target, ...] = (risk,)
+    for request in REQUESTS:
+        for name in strategies:
+            seats[name].routes[request] = lambda message: (risk,)
+        risk.routes[request] = lambda message: by_symbol[message.symbol]
+        for symbol, gateway in gateways.items():
+            seats[gateway.name].routes[request] = lambda message, to=(venues[symbol],): to  # type: ignore[misc]
+    for answer in ANSWERS:
+        risk.routes[answer] = lambda message: by_strategy[message.strategy]  # type: ignore[attr-defined]
+        for gateway in gateways.values():
+            seats[gateway.name].routes[answer] = lambda message: back.get(message.strategy, nobody)  # type: ignore[attr-defined]
+
+
+def _announce(simulation: Simulation, days: Sequence[PreparedDay], trading: bool, fresh: bool) -> None:
+    """What is known beforehand goes on the heap: the start, whether to trade, funding, bar closes."""
+    from actors.sim.bars import closes
+
+    host = simulation.host
+    start = host.clock.time
+
+    def tell(at: int, name: str, message: Message) -> None:
+        if start <= at < host.end:
+            host.push(at, 0, host.seats[name], message)
+
+    for name in simulation.strategies:
+        tell(start, name, Command(verb="trading", argument="on" if trading else "off"))
+        if fresh:
+            tell(start, name, Command(verb="start", argument=str(start // 1_000_000_000)))
+    for day in days:
+        traders = [name for name, one in simulation.strategies.items() if day.key.symbol in one.instruments]
+        for funding in _fundings(day):
+            for name in (*traders, "risk"):
+                tell(funding.transact_time, name, funding)
+        for name in traders:
+            for period in simulation.strategies[name].bars:
+                for ready, bar in closes(day, period):
+                    tell(ready, name, bar)
+
+
+def _take_over(simulation: Simulation, before: Simulation) -> None:
+    """Hand what was on its way to a node in the earlier run to the same node in this one, and end the earlier day's orders.
+
+    The venue cancels what still works at midnight; executions that it had made and not yet reported are reported.
+    """
+    host, boundary = simulation.host, before.host.end
+    for at, name, message in before.host.in_flight():
+        host.push(max(at, host.clock.time), 0, host.seats[name], message)
+    for symbol, venue in before.venues.items():
+        gateway = host.seats[f"gateway:{symbol}"]
+        for report in venue.late_fills(boundary):
+            host.push(max(report.received, host.clock.time), 0, gateway, report)
+        for report in venue.day_over(boundary, before.gateways[symbol].orders):
+            host.push(host.clock.time, 0, gateway, report)
+
+
+def _fundings(day: PreparedDay) -> Iterable[Funding]:
+    columns = day.fundings
+    for at, rate, mark in zip(columns.settle_ns.tolist(), columns.rate_e8.tolist(), columns.mark_e8.tolist(), strict=True):
+        yield Funding(day.key.symbol, at, at, at, rate, mark)
