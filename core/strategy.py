@@ -134,12 +134,11 @@ class Strategy:
         """The given values, of the types of their defaults. Raises ParameterError for an unknown name or a wrong type."""
         known = cls.parameters()
         values: dict[str, Any] = {}
-        for name, value in given.items():
+        for name, written in given.items():
             if name not in known:
                 raise ParameterError(f"{cls.__name__} has no parameter {name!r}", name)
             default = known[name]
-            if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
-                value = float(value)
+            value = float(written) if type(default) is float and type(written) is int else written
             if type(value) is not type(default):
                 wanted, got = type(default).__name__, type(value).__name__
                 raise ParameterError(f"{cls.__name__}.{name} is a {wanted}, not {value!r} ({got})", name)
