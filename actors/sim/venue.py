@@ -65,6 +65,7 @@ class SimVenue:
         self._numbers = 0
         self._executions = 0
         self.advance = replay.advance
+        self.look = replay.look
         self.next_frame = replay.next_feed
 
     # --- the feed

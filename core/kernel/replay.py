@@ -19,7 +19,7 @@ from core.kernel.book import best_pair, read_levels
 from core.kernel.layout import CLEAR
 from core.kernel.memory import compiled, i32, put_i64, u8
 from core.kernel.request import read_responses, send, send_new
-from core.kernel.timeline import advance, catch_up, fold_trades, frames_seen
+from core.kernel.timeline import advance, advance_exchange, catch_up, fold_trades, frames_seen
 
 Array = NDArray[Any]
 FOREVER = w.FOREVER
@@ -182,6 +182,16 @@ class Replay:
     def advance(self, until: int) -> int:
         """Take everything with time <= `until`, or up to the first response's arrival if that is earlier; returns the time."""
         reached = advance(self.at, until, True)
+        if self._words[w.FAILURE]:
+            self._fail()
+        return reached
+
+    def look(self, until: int) -> int:
+        """Take the exchange's side alone to `until`, or to what leads to the first response; returns when that arrives.
+
+        For hosts that run several replays in step. No request may leave later that arrives before `until`.
+        """
+        reached = advance_exchange(self.at, until, True)
         if self._words[w.FAILURE]:
             self._fail()
         return reached
