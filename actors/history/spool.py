@@ -1,24 +1,25 @@
-"""Where a file's events wait, a folder each instrument and day, until the whole file was seen and its grid is known.
+"""Where a file's events wait, one spool each instrument and day, until the whole file was seen and its grid is known.
 
 A column is appended to memory and, beyond a bound, to a plain file, so a day of any size needs little memory. Decimals wait as
-they came, as digits and how many of them are decimals, and become ticks and lots when they are read.
+they came, as digits and how many of them are decimals; `settle` turns them into ticks and lots, where they lie.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from actors.history.dayfile import Part
 from actors.history.schema import LOTS_COLUMNS, TABLES, TICK_COLUMNS, Segment
+from core.kernel.grid import to_grid
 
 SPILL_BYTES = 64 << 20
 """What one instrument's day may hold in memory before it goes to disk."""
-
+SETTLE_ROWS = 1 << 20
 DECIMALS = "_decimals"
 """A column of digits has a twin of this ending, with how many of them are decimals."""
 
@@ -38,30 +39,11 @@ class Grid(NamedTuple):
 
 
 class OffGrid(ValueError):
-    """A value lies between two steps: table, column and row say where."""
+    """A value lies between two steps: table, row and the value's text say which."""
 
     def __init__(self, table: str, column: str, row: int, text: str) -> None:
         super().__init__(text)
         self.table, self.column, self.row, self.text = table, column, row, text
-
-
-@njit(cache=True, nogil=True)
-def _to_grid(digits: Any, decimals: Any, step: int, grid_decimals: int, out: Any) -> int:
-    """Digits and decimals as grid steps; the row of the first value off the grid or beyond 63 bits, else -1."""
-    power = np.ones(19, np.int64)
-    for i in range(1, 19):
-        power[i] = power[i - 1] * 10
-    for i in range(len(digits)):
-        shift = grid_decimals - np.int64(decimals[i])
-        if shift < 0 or shift > 18 or digits[i] > 9_200_000_000_000_000_000 // power[shift]:
-            return i
-        value = digits[i] * power[shift]
-        if step != 1:
-            if value % step:
-                return i
-            value //= step
-        out[i] = value
-    return -1
 
 
 def decimal_text(digits: int, decimals: int) -> str:
@@ -76,7 +58,10 @@ class Spool:
     def __init__(self, folder: Path, segment: Segment) -> None:
         self.folder = folder
         self.segment = segment
-        self.tick, self.lot = Grid(1, 0), Grid(1, 0)
+        self.decimals = {"tick": 0, "lots": 0}
+        """The most decimals seen among prices and among quantities."""
+        self.wide: set[str] = set()
+        """Which of them do not fit 32 bits; known once settled."""
         self._held: dict[tuple[str, str], list[NDArray[Any]]] = {}
         self._held_bytes = 0
         self._types: dict[tuple[str, str], np.dtype] = {}
@@ -88,54 +73,87 @@ class Spool:
             rows = 0
             for column, values in columns.items():
                 rows = len(values)
+                if not rows:
+                    break
                 self._held.setdefault((table, column), []).append(values)
                 self._types[table, column] = values.dtype
                 self._held_bytes += values.nbytes
-            self.segment.rows[table] = self.segment.rows.get(table, 0) + rows
+                if column.endswith(DECIMALS):
+                    what = "tick" if column.removesuffix(DECIMALS) in TICK_COLUMNS else "lots"
+                    self.decimals[what] = max(self.decimals[what], int(values.max()))
+            if rows:
+                self.segment.rows[table] = self.segment.rows.get(table, 0) + rows
         if self._held_bytes > SPILL_BYTES:
             self._spill()
-
-    def _spill(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for (table, column), blocks in self._held.items():
-            with (self.folder / f"{table}.{column}").open("ab") as file:
-                for block in blocks:
-                    block.tofile(file)
-            blocks.clear()
-        self._held_bytes = 0
 
     def drop(self, table: str) -> int:
         """Forget a table; says how many rows it had."""
         for key in [key for key in self._held if key[0] == table]:
-            del self._held[key], self._types[key]
+            del self._held[key]
         return self.segment.rows.pop(table, 0)
 
+    def rename(self, table: str, name: str) -> None:
+        """Let a table stand under another name."""
+        for key in [key for key in self._held if key[0] == table]:
+            self._held[name, key[1]] = self._held.pop(key)
+            self._types[name, key[1]] = self._types[key]
+            if self._path(key).exists():
+                self._path(key).rename(self._path((name, key[1])))
+        self.segment.rows[name] = self.segment.rows.pop(table, 0)
+
+    def settle(self, tick: Grid, lot: Grid) -> None:
+        """Turn decimals into grid steps. Raises OffGrid; then the spool is of no more use."""
+        for table, column in list(self._held):
+            what = "tick" if column in TICK_COLUMNS else "lots" if column in LOTS_COLUMNS else ""
+            if what and self.segment.rows.get(table):
+                self._settle(table, column, tick if what == "tick" else lot, what)
+
+    def _settle(self, table: str, column: str, grid: Grid, what: str) -> None:
+        values, decimals = self.raw(table, column), self.raw(table, column + DECIMALS)
+        for start in range(0, len(values), SETTLE_ROWS):
+            block = values[start : start + SETTLE_ROWS]
+            bad, largest = to_grid(block, decimals[start : start + SETTLE_ROWS], grid.step, grid.decimals)
+            if bad >= 0:
+                row = start + bad
+                raise OffGrid(table, column, row, decimal_text(int(values[row]), int(decimals[row])))
+            if largest > np.iinfo(np.int32).max:
+                self.wide.add(what)
+
     def raw(self, table: str, column: str) -> NDArray[Any]:
-        """A whole column as it came."""
+        """A whole column as it lies here; writable."""
         key = (table, column)
         if key not in self._joined:
-            path = self.folder / f"{table}.{column}"
-            if path.exists():
+            if self._path(key).exists():
                 self._spill()
-                self._joined[key] = np.memmap(path, self._types[key], "r")
+                self._joined[key] = np.memmap(self._path(key), self._types[key], "r+")
             else:
                 blocks = self._held.get(key, [])
                 self._joined[key] = np.concatenate(blocks) if blocks else np.zeros(0, np.int64)
         return self._joined[key]
 
     def table(self, table: str, start: int = 0, stop: int | None = None) -> dict[str, NDArray[Any]]:
-        """A slice of a table on the grid. Raises OffGrid."""
+        """A slice of a table."""
         return {column: self.column(table, column, start, stop) for column in TABLES[table]}
 
     def column(self, table: str, column: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """A slice of a column on the grid. Raises OffGrid."""
-        values = self.raw(table, column)[start:stop]
-        grid = self.tick if column in TICK_COLUMNS else self.lot if column in LOTS_COLUMNS else None
-        if grid is None or not len(values):
-            return values
-        decimals = self.raw(table, column + DECIMALS)[start:stop]
-        out = np.empty(len(values), np.int64)
-        bad = _to_grid(values, decimals, grid.step, grid.decimals, out)
-        if bad >= 0:
-            raise OffGrid(table, column, start + bad, decimal_text(int(values[bad]), int(decimals[bad])))
-        return out
+        """A slice of a column."""
+        return self.raw(table, column)[start:stop]
+
+    def discard(self) -> None:
+        """Give disk and memory back."""
+        self._held.clear()
+        self._joined.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, key: tuple[str, str]) -> Path:
+        return self.folder / ".".join(key)
+
+    def _spill(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for key, blocks in self._held.items():
+            if blocks:
+                with self._path(key).open("ab") as file:
+                    for block in blocks:
+                        block.tofile(file)
+                blocks.clear()
+        self._held_bytes = 0
