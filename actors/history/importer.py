@@ -12,14 +12,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
 from actors.errors import Exit, UserError
-from actors.history.intake import DAY_NS, Intake, quantiles
 from actors.history.dayfile import EMPTY_BOOK, DayFile
+from actors.history.intake import DAY_NS, Intake, quantiles
 from actors.history.rebuild import NOTHING_BEFORE, Before, Depth, Source, Stored, digest, rebuild, rules_of
 from actors.history.schema import Day
 from actors.history.spool import Grid, OffGrid, Spool
@@ -78,7 +79,7 @@ class Importer:
         try:
             intake = Intake(path, folder, self.venue)
             intake.read(progress)
-            with _locked(self.root):
+            with locked(self.root):
                 return self._commit(intake)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
@@ -190,9 +191,7 @@ def _note_day(report: Report, day: Day, digest_of_file: str) -> None:
     names = {segment.source for segment in day.segments if segment.digest == digest_of_file}
     mine = [gap for gap in day.gaps if gap.source in names]
     report.gaps += len(mine)
-    report.gap_lines += [
-        f"{report.file}:{gap.line}: update {gap.first_id} does not continue {gap.after_id}" for gap in mine[:20]
-    ]
+    report.gap_lines += [f"{report.file}:{gap.line}: update {gap.first_id} does not continue {gap.after_id}" for gap in mine[:20]]
     report.crossed += day.crossed
 
 
@@ -264,6 +263,11 @@ def _before(folder: Path, days: list[str]) -> Before:
     return Before(-1, EMPTY_BOOK, None)
 
 
+def before_day(folder: Path, day: str) -> Before:
+    """What the stored days before a day leave to it."""
+    return _mark_known(_before(folder, sorted(path.stem for path in folder.glob("*.h5") if path.stem < day)), day)
+
+
 def _mark_known(before: Before, day: str) -> Before:
     """Without a mark price so old that its funding was settled before the day began."""
     if before.mark is not None and before.mark[5] < day_start(day):
@@ -273,13 +277,11 @@ def _mark_known(before: Before, day: str) -> Before:
 
 def day_start(day: str) -> int:
     """Midnight UTC at which a day begins, in ns."""
-    import datetime as dt
-
-    return (dt.date.fromisoformat(day) - dt.date(1970, 1, 1)).days * DAY_NS
+    return (date.fromisoformat(day) - date(1970, 1, 1)).days * DAY_NS
 
 
 @contextmanager
-def _locked(root: Path) -> Iterator[None]:
+def locked(root: Path) -> Iterator[None]:
     """One writer at a time; readers need no lock, because files are replaced whole."""
     with (root / ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)

@@ -27,7 +27,14 @@ DAY_NS = 86_400_000_000_000
 DAMAGE_KEPT = 100
 """Damaged lines described one by one; beyond that they are counted."""
 
-KIND_NAMES = {f.DEPTH: "depth", f.SNAPSHOT: "snapshot", f.TRADE: "trade", f.AGG_TRADE: "aggTrade", f.BBO: "bookTicker", f.MARK: "markPrice"}
+KIND_NAMES = {
+    f.DEPTH: "depth",
+    f.SNAPSHOT: "snapshot",
+    f.TRADE: "trade",
+    f.AGG_TRADE: "aggTrade",
+    f.BBO: "bookTicker",
+    f.MARK: "markPrice",
+}
 _SNAPSHOT_NEAR = 0.05
 """In a file of several instruments a bare snapshot is given to the one whose prices are this near, and no other's."""
 
@@ -149,7 +156,10 @@ class Intake:
             return rows, levels
         joined = np.concatenate([rows, np.array(more, np.int64)])
         if found:
-            levels = [np.concatenate([old, np.array(new).astype(old.dtype)]) for old, new in zip(levels, zip(*found, strict=True), strict=True)]
+            levels = [
+                np.concatenate([old, np.array(new).astype(old.dtype)])
+                for old, new in zip(levels, zip(*found, strict=True), strict=True)
+            ]
         return joined[np.argsort(joined[:, f.LINE], kind="stable")], levels
 
     def _admitted(self, parsed: Parsed, line: int) -> list[int] | None:
@@ -240,7 +250,9 @@ class Intake:
 
     def _spool(self, symbol: int, day: int, part: Part) -> None:
         key = (self._names[symbol], day_text(day))
-        first_ns = min(int(columns["exch_ns"].min()) for columns in part.values() if "exch_ns" in columns and len(columns["exch_ns"]))
+        first_ns = min(
+            int(columns["exch_ns"].min()) for columns in part.values() if "exch_ns" in columns and len(columns["exch_ns"])
+        )
         spool = self.spools.get(key)
         if spool is None:
             segment = Segment(self.capture.path.name, "", {}, first_ns)
@@ -293,7 +305,11 @@ def _bbo_shape(part: Part, mine: NDArray[np.int64], levels: list[NDArray[Any]]) 
 
 _TRADE_COLUMNS = {"id": f.ID, "tick": f.PRICE, "lots": f.QTY}
 _TABLES: tuple[tuple[str, tuple[int, ...], dict[str, int]], ...] = (
-    ("depth", (f.DEPTH, f.SNAPSHOT), {"first_id": f.FIRST_ID, "last_id": f.ID, "prev_id": f.PREV_ID, "bids": f.BIDS, "asks": f.ASKS}),
+    (
+        "depth",
+        (f.DEPTH, f.SNAPSHOT),
+        {"first_id": f.FIRST_ID, "last_id": f.ID, "prev_id": f.PREV_ID, "bids": f.BIDS, "asks": f.ASKS},
+    ),
     ("trades", (f.TRADE,), _TRADE_COLUMNS),
     ("aggregates", (f.AGG_TRADE,), _TRADE_COLUMNS),
     ("bbo", (f.BBO,), {"update_id": f.ID, "bid_tick": f.BID, "bid_lots": f.BID_QTY, "ask_tick": f.ASK, "ask_lots": f.ASK_QTY}),

@@ -126,7 +126,9 @@ def _set(price: Any, qty: Any, size: int, sign: int, tick: int, lots: int) -> in
 
 
 @njit(cache=True, nogil=True)
-def fold(snapshot: Any, start: Any, bids: Any, asks: Any, tick: Any, lots: Any, price: Any, qty: Any, size: Any, best: Any) -> int:
+def fold(
+    snapshot: Any, start: Any, bids: Any, asks: Any, tick: Any, lots: Any, price: Any, qty: Any, size: Any, best: Any
+) -> int:
     """Apply events in order to the book `price`, `qty` (2, room) with `size` (2): bids are row 0, asks row 1.
 
     An event's levels are `tick`, `lots` from `start`, `bids` and then `asks` of them; bids -1 means that the book is lost.
