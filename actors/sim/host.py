@@ -6,9 +6,9 @@ charge comes from the graph's configuration, so that a run repeats.
 
 A turn of a place is the live host's turn. At its start T every market frame that has arrived goes through the normalizer into
 all mailboxes (each costs the place its `frame` time); then each strategy takes at most one item from its mailbox, and nodes
-without a mailbox take what waits for them, in order. What a node sends leaves when the time of its message is over. A place with
-something waiting begins its next turn at once, else with the next arrival. Nodes that share a place call each other within
-the turn; nodes in two places talk over the simulated link.
+without a mailbox take what waits for them, in order. What a node sends leaves when the time of its message is over: to a node of
+the same place at once, for its next turn; to one elsewhere over the simulated link. A place with something waiting begins its
+next turn as soon as it is free, else with the next arrival.
 
 At one time t all arrivals update the mailboxes first; then turns begin; then observers look. Ties are broken by the order in
 which things were scheduled, so a run is the same under any hash seed.
@@ -165,11 +165,11 @@ class Place:
                 time = self._hand(seat, time, item)
                 waiting = waiting or seat.mailbox.ready  # type: ignore[union-attr]
         inbox = self.inbox
-        while inbox:
+        for _ in range(len(inbox)):
             seat, item = inbox.popleft()
             time = self._hand(seat, time, item)
         self.free_at = time
-        if waiting and self.turn_at == NEVER:
+        if waiting or inbox:
             self.begin(time)
 
     def _normalize(self, now: int) -> int:
@@ -282,9 +282,9 @@ class SimHost:
                 if at < due:
                     due, early = at, place
         last = due >= until
-        reached = self._catch_up(until if last else due)
-        self.clock.move(reached)
-        if self._post_replies():
+        pushed = self._count
+        self.clock.move(self._catch_up(until if last else due))
+        if self._count != pushed:
             return True
         if last:
             return False
@@ -311,21 +311,23 @@ class SimHost:
         """
         feeds = self.feeds
         if len(feeds) == 1:
-            return feeds[0].advance(due)
-        reached = self.clock.time
-        while reached < due:
+            due = feeds[0].advance(due)
+            self._post_replies(feeds[0])
+            return due
+        reached = self.clock.time if feeds else due
+        posted = False
+        while reached < due and not posted:
             step = min(due, reached + self.lookahead_ns)
-            reached = min(step, *(feed.look(step) for feed in feeds))
             for feed in feeds:
-                feed.advance(reached)
-            if reached < step:
-                break
+                step = min(step, feed.look(step))
+            for feed in feeds:
+                feed.advance(step)
+                posted = self._post_replies(feed) or posted
+            reached = step
         return reached
 
-    def _post_replies(self) -> bool:
-        posted = False
-        for feed in self.feeds:
-            for reply in feed.replies():
-                self.push(reply.received, ARRIVAL, self.gateways[id(feed)], reply)
-                posted = True
-        return posted
+    def _post_replies(self, feed: Feed) -> bool:
+        replies = feed.replies()
+        for reply in replies:
+            self.push(reply.received, ARRIVAL, self.gateways[id(feed)], reply)
+        return bool(replies)

@@ -118,6 +118,8 @@ class SimVenue:
 
     def replies(self) -> list[Message]:
         """What the venue answered by now, in FIX words, in order of arrival."""
+        if not self.replay.answered:
+            return []
         return [_ANSWERS[response.kind](self, response) for response in self.replay.responses()]
 
     def _new(self, now: int, request: NewOrderSingle) -> None:
