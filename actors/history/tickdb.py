@@ -95,3 +95,20 @@ def _stored_days(days: list[str], wanted: str) -> str:
         sorted(days, key=lambda day: abs(date.fromisoformat(day).toordinal() - date.fromisoformat(wanted).toordinal()))[:2]
     )
     return f"the nearest of its {len(days)} {'is' if len(near) == 1 else 'are'} {' and '.join(near)}"
+
+
+def days_between(stored: list[str], days: str, what: str) -> list[str]:
+    """The stored days within `day` or `first:last`, both ends included; all of them where nothing is said.
+
+    Raises UserError when the words are no days, or none of the days is stored.
+    """
+    if not days:
+        return stored
+    first, colon, last = days.partition(":")
+    first, last = parse_day(first), parse_day(last if colon else first)
+    if first > last:
+        raise UserError(f"--days {days}: the first day is after the last", Exit.CONFIGURATION)
+    found = [day for day in stored if first <= day <= last]
+    if not found:
+        raise UserError(f"{what}: no day of {days} is stored; {_stored_days(stored, first)}", Exit.NOT_FOUND)
+    return found

@@ -1,0 +1,396 @@
+"""`astrarium data ...`: captures into the store, and the store onto the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from actors.errors import Exit, UserError
+
+if TYPE_CHECKING:
+    from actors.history.barcsv import BarReport
+    from actors.history.importer import Report
+
+app = App(name="data", help="Import captures, list and check the stored days, and look into them.")
+
+Store = Annotated[Path, Parameter(name="--store", help="The tick store's folder.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document instead of tables.")]
+Days = Annotated[str, Parameter(name="--days", help="A day, or first:last with both ends, as YYYY-MM-DD.")]
+
+STORE = Path("store")
+"""Where the verbs look when they are not told: a folder of that name in the current one."""
+PROGRESS_SECONDS = 3.0
+"""Between two lines of progress where there is no terminal."""
+SHOWN_MAX = 10
+"""Damaged lines and gaps printed a file; the others are counted."""
+
+
+@app.command(name="import")
+def import_(
+    files: list[Path],
+    /,
+    *,
+    store: Store = STORE,
+    kind: Literal["capture", "bars"] = "capture",
+    exchange_info: Path | None = None,
+    venue: str = "",
+    symbol: str = "",
+    columns: str = "",
+    json: Json = False,
+) -> int:
+    """Read capture files (or, with --kind bars, CSV files of bars) into the store. Importing again changes nothing.
+
+    Parameters
+    ----------
+    files
+        Raw Binance captures, gz or plain, in any order; with --kind bars, CSV files.
+    exchange_info
+        A saved exchangeInfo reply with the tick and lot sizes. Without it: the coarsest decimal grid that a file shows.
+    venue
+        binance_usdm or binance_spot, where the frames themselves do not tell; with --kind bars any name.
+    symbol
+        With --kind bars: the symbol, where it is not the file's name.
+    columns
+        With --kind bars: where the columns are, as time=Date,open=Open,... by name or by number from 0.
+    """
+    reports: list[Any] = []
+    failed = Exit.FINE
+    run = _bars_importer(store, venue, symbol, columns) if kind == "bars" else _capture_importer(store, exchange_info, venue)
+    for path in files:
+        try:
+            reports.append(run(path))
+        except UserError as error:
+            failed = failed or error.exit_code
+            _warn(f"error: {error}")
+            reports.append(_failed(path, str(error), kind))
+            continue
+        if not json:
+            _print_bar_report(reports[-1]) if kind == "bars" else _print_report(reports[-1])
+    if json:
+        _print_json({"store": str(store), "files": reports})
+    return int(failed)
+
+
+@app.command(name="list")
+def list_(*, store: Store = STORE, json: Json = False) -> int:
+    """List the stored instruments and days."""
+    from actors.history.dailydb import DailyDb
+    from actors.history.dayfile import DayFile
+    from actors.history.tickdb import TickDb
+
+    db = TickDb(store)
+    rows: list[dict[str, Any]] = []
+    damaged: list[str] = []
+    for key in db.instruments():
+        for name in db.days(key):
+            path = db.path(key, name)
+            try:
+                with DayFile(path) as file:
+                    day = file.day
+            except UserError as error:
+                damaged.append(str(error))
+                rows.append({"instrument": str(key), "day": name, "quality": "damaged"})
+                continue
+            row = {"instrument": str(key), "day": name, "quality": day.quality, "tick_size": day.tick_size, "lot_size": day.lot_size}
+            row |= {table: day.rows(table) for table in ("depth", "levels", "trades", "bbo", "marks", "aside")}
+            row |= {"gaps": day.gap_count, "crossed": day.crossed, "segments": [segment.source for segment in day.segments]}
+            rows.append(row | {"megabytes": round(path.stat().st_size / 1e6, 3), "digest": day.digest})
+    bars = [{"instrument": str(key), "freq": freq} for freq in _bar_lengths(store) for key in DailyDb(store, freq).instruments()]
+    if json:
+        _print_json({"store": str(store), "days": rows, "bars": bars})
+    elif rows or bars:
+        shown = ("instrument", "day", "quality", "tick_size", "lot_size", "depth", "trades", "bbo", "marks", "gaps", "megabytes")
+        _print_table(f"{len(rows)} days in {store}", shown, rows)
+        if bars:
+            _print_table(f"bars in {store}", ("instrument", "freq"), bars)
+    for line in damaged:
+        _warn(f"error: {line}")
+    if not rows and not bars:
+        raise UserError(f"{store}: the store holds no days; `astrarium data import` or `data synth` makes some", Exit.NOT_FOUND)
+    return int(Exit.ERROR if damaged else Exit.FINE)
+
+
+@app.command
+def check(instruments: list[str] | None = None, /, *, store: Store = STORE, days: Days = "", json: Json = False) -> int:
+    """Rebuild the stored books and compare them with the venue's own bookTicker at every shared update id.
+
+    Parameters
+    ----------
+    instruments
+        Which ones; all of them when none is named.
+    """
+    from actors.history.check import check as check_day
+    from actors.history.tickdb import TickDb
+
+    db = TickDb(store)
+    keys = [db.resolve(name) for name in instruments] if instruments else db.instruments()
+    if not keys:
+        raise UserError(f"{store}: the store holds no days; `astrarium data import` or `data synth` makes some", Exit.NOT_FOUND)
+    verdicts, damaged = [], False
+    for key in keys:
+        for day in _chosen(db.days(key), days, f"{key} in {store}"):
+            try:
+                with db.file(key, day) as file:
+                    verdicts.append(check_day(file))
+            except UserError as error:
+                damaged = True
+                _warn(f"error: {error}")
+    rows = [_verdict_row(verdict) for verdict in verdicts]
+    if json:
+        _print_json({"store": str(store), "days": rows})
+    else:
+        _print_table("bookTicker against the rebuilt book", tuple(rows[0]) if rows else (), rows)
+    for verdict in verdicts:
+        if not verdict.sound:
+            _warn(f"mismatch: {verdict.instrument} {verdict.day}: {verdict.first_mismatch}")
+    return int(Exit.FINE if not damaged and all(verdict.sound for verdict in verdicts) else Exit.ERROR)
+
+
+@app.command
+def show(
+    instrument: str,
+    /,
+    *,
+    days: Days,
+    kind: Literal["trades", "bbo", "depth", "bars", "book", "marks", "aside"] = "bars",
+    store: Store = STORE,
+    freq: str = "1min",
+    at_update_id: int | None = None,
+    at: str = "",
+    levels: int = 5,
+    limit: int = 0,
+    json: Json = False,
+) -> int:
+    """Show what is stored of an instrument: trades, best quotes, depth events, bars, or the book at a moment.
+
+    Parameters
+    ----------
+    instrument
+        BTCUSDT, or binance_usdm:BTCUSDT where several venues have it.
+    freq
+        The length of bars: 1s, 1min, 5min, 1h, 1d.
+    at_update_id
+        The book after all events with u up to this.
+    at
+        The book after all events with exchange time up to this: 2024-07-19T00:03:00, 00:03:00, or ns since 1970.
+    levels
+        Levels a side of a book.
+    limit
+        At most so many rows; 0 for all.
+    """
+    from actors.history.tickdb import TickDb
+
+    db = TickDb(store)
+    key = db.resolve(instrument)
+    chosen = _chosen(db.days(key), days, f"{key} in {store}")
+    if kind == "book":
+        return _show_book(db, key, chosen, at, at_update_id, levels, json)
+    rows = _rows(db, key, chosen, kind, freq)
+    if limit:
+        from itertools import islice
+
+        rows = islice(rows, limit)
+    if json:
+        _print_json_rows(rows)
+        return 0
+    listed = list(rows)
+    _print_table(f"{key} {days} {kind}", tuple(listed[0]) if listed else (), listed)
+    return 0
+
+
+def _rows(db: Any, key: Any, days: list[str], kind: str, freq: str) -> Iterator[dict[str, Any]]:
+    from actors.history import views
+    from core.bars import period_ns
+
+    try:
+        period = period_ns(freq)
+    except ValueError as error:
+        raise UserError(f"--freq: {error}", Exit.CONFIGURATION) from error
+    for day in days:
+        with db.file(key, day) as file:
+            yield from views.bars(file, period) if kind == "bars" else views.VIEWS[kind](file)
+
+
+def _show_book(db: Any, key: Any, days: list[str], at: str, update_id: int | None, levels: int, json: bool) -> int:
+    from actors.history import views
+    from actors.history.historical import moment_ns
+
+    if at and update_id is not None:
+        raise UserError("--at and --at-update-id: give one of them", Exit.CONFIGURATION)
+    at_ns = moment_ns(at, days[-1]) if at else None
+    with db.file(key, _book_day(db, key, days, at_ns, update_id)) as file:
+        row = views.book_row(file, views.book(file, at_ns, update_id), levels)
+        day = file.day.day
+    if json:
+        _print_json(row)
+        return 0
+    pad = [["", ""]] * levels
+    sides = zip((row["bids"] + pad)[:levels], (row["asks"] + pad)[:levels], strict=True)
+    listed = [{"bid qty": bq, "bid": b, "ask": a, "ask qty": aq} for (b, bq), (a, aq) in sides if b or a]
+    _print_table(f"{key} {day} {at or update_id or 'at its end'}", ("bid qty", "bid", "ask", "ask qty"), listed)
+    return 0
+
+
+def _book_day(db: Any, key: Any, days: list[str], at_ns: int | None, update_id: int | None) -> str:
+    """Of several days the last that has begun at that moment."""
+    from actors.history.importer import day_start
+
+    if at_ns is not None:
+        return next((day for day in reversed(days) if day_start(day) <= at_ns), days[0])
+    for day in reversed(days[1:]) if update_id is not None else ():
+        with db.file(key, day) as file:
+            first = file.column("depth", "first_id", 0, 1)
+            if len(first) and first[0] <= update_id:
+                return day
+    return days[0] if update_id is not None else days[-1]
+
+
+def _chosen(stored: list[str], days: str, what: str) -> list[str]:
+    """The stored days within `first:last`, both ends included. Raises UserError when there is none."""
+    from actors.history.tickdb import days_between
+
+    return days_between(stored, days, what)
+
+
+def _capture_importer(store: Path, info: Path | None, venue: str) -> Callable[[Path], Report]:
+    from actors.errors import nearest
+    from actors.history.exchangeinfo import exchange_info
+    from actors.history.importer import Importer
+    from core.dialect.binance import RULES
+
+    if venue and venue not in RULES:
+        raise UserError(f"--venue {venue}: {nearest(venue, RULES)}", Exit.CONFIGURATION)
+    importer = Importer(store, exchange_info(info) if info else None, venue)
+
+    def run(path: Path) -> Report:
+        with _progress(path) as advance:
+            return importer.run(path, advance)
+
+    return run
+
+
+def _bars_importer(store: Path, venue: str, symbol: str, columns: str) -> Callable[[Path], BarReport]:
+    from actors.history.barcsv import column_map
+    from actors.history.dailydb import import_bars
+
+    mapped = column_map(columns)
+    return lambda path: import_bars(store, path, venue or "csv", symbol, mapped)
+
+
+def _failed(path: Path, error: str, kind: str) -> Any:
+    if kind == "bars":
+        from actors.history.barcsv import BarReport
+
+        return BarReport(str(path), error=error)
+    from actors.history.importer import Report
+
+    return Report(str(path), error=error)
+
+
+@contextmanager
+def _progress(path: Path) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal, else a line every few seconds; both on stderr."""
+    total = path.stat().st_size if path.exists() else 0
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import Progress
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task(path.name, total=total)
+            yield lambda done: bar.update(task, completed=done)
+        return
+    import time
+
+    told = time.monotonic()
+
+    def advance(done: int) -> None:
+        nonlocal told
+        if time.monotonic() - told > PROGRESS_SECONDS:
+            told = time.monotonic()
+            _warn(f"{path.name}: {100 * done // max(total, 1)} %")
+
+    yield advance
+
+
+def _print_report(report: Report) -> None:
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in report.events.items()) or "no events"
+    _say(f"{report.file}: {report.venue} {' '.join(report.symbols)}: {report.lines:,} lines, {counts}")
+    for symbol, grid in report.grid.items():
+        _say(f"  {symbol}: tick {grid['tick_size']}, lot {grid['lot_size']} ({grid['source']})")
+    _say(f"  gaps {report.gaps}, crossed books {report.crossed}, damaged lines {report.damaged}")
+    if report.latency_ms:
+        _say("  feed latency ms: " + ", ".join(f"{name} {value}" for name, value in report.latency_ms.items()))
+    if report.aside:
+        _say("  set aside: " + ", ".join(f"{count} {reason}" for reason, count in report.aside.items()))
+    for day, quality in report.days.items():
+        _say(f"  {day}: {quality}")
+        if quality == "no book":
+            _say("    neither a snapshot nor a stored day that it continues: kept, and not to be traded on")
+    if report.unchanged:
+        _say("  everything in it was stored already: nothing changed")
+    for line in [*report.damage[:SHOWN_MAX], *report.gap_lines[:SHOWN_MAX]]:
+        _warn(f"warning: {line}")
+
+
+def _print_bar_report(report: BarReport) -> None:
+    _say(f"{report.file}: {report.instrument}: {report.bars:,} bars of {report.freq}, {report.first} to {report.last}")
+    for kind, count in report.dirt.items():
+        _say(f"  {kind}: {count}")
+        for line in report.named.get(kind, []):
+            _warn(f"warning: {line}")
+    if report.unchanged:
+        _say("  stored already: nothing changed")
+
+
+def _verdict_row(verdict: Any) -> dict[str, Any]:
+    row = {name: getattr(verdict, name) for name in ("instrument", "day", "quality", "shared", "equal", "crossed", "gaps", "apart")}
+    return row | {"first_mismatch": verdict.first_mismatch}
+
+
+def _bar_lengths(store: Path) -> list[str]:
+    return sorted({path.stem.removeprefix("bars-") for path in store.glob("*/*/bars-*.h5")})
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _warn(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+def _print_json(document: Any) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+
+
+def _print_json_rows(rows: Iterator[dict[str, Any]]) -> None:
+    """One array, a row a line, written as it is read."""
+    import msgspec
+
+    sys.stdout.write("[")
+    for number, row in enumerate(rows):
+        sys.stdout.write((",\n" if number else "") + msgspec.json.encode(row).decode())
+    sys.stdout.write("]\n")
+
+
+def _print_table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_cell(row.get(column, "")) for column in columns))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _cell(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value < 10**9 else str(value)

@@ -1,0 +1,155 @@
+"""Imported minute and daily bars: STORE/<venue>/<SYMBOL>/bars-<freq>.h5, and the database over them.
+
+Prices are whole ticks of the coarsest decimal grid the file shows, volumes whole lots, as in the tick store; columns beyond the
+six (earnings ratios, foreign holdings, ...) are doubles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from actors.errors import Exit, UserError, nearest
+from actors.history.barcsv import BarReport, read_bars
+from actors.history.tickdb import parse_day
+from core.instrument import Key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PRICES = ("open", "high", "low", "close")
+DAY_NS = 86_400_000_000_000
+_FREQS = {60 * 10**9: "1min", 5 * 60 * 10**9: "5min", 3600 * 10**9: "1h", DAY_NS: "1d"}
+
+
+class BarWords(Struct):
+    """What a bar file says of itself."""
+
+    freq: str
+    period_ns: int
+    tick_decimals: int
+    lot_decimals: int
+    source: str
+    digest: str
+    extras: list[str]
+
+
+def import_bars(root: Path, path: Path, venue: str = "csv", symbol: str = "", columns: dict[str, str] | None = None) -> BarReport:
+    """Read one CSV file into the store. The symbol is the file's name unless told. Raises UserError."""
+    file = read_bars(path, columns)
+    if not file.bars:
+        raise UserError(f"{path}: no bars in it: {', '.join(f'{n} {kind}' for kind, n in file.report.dirt.items()) or 'it is empty'}")
+    symbol = (symbol or path.name.split(".")[0]).upper()
+    times = np.array([bar.time_ns for bar in file.bars], np.int64)
+    period = int(np.median(np.diff(times))) if len(times) > 1 else DAY_NS
+    period = DAY_NS if period >= DAY_NS // 2 else period
+    freq = _FREQS.get(period, f"{period // 10**9}s")
+    tick = max(_decimals(price) for bar in file.bars for price in bar.prices)
+    lot = max(_decimals(bar.volume) for bar in file.bars)
+    data: dict[str, Any] = {"time_ns": times}
+    for place, name in enumerate(PRICES):
+        data[name] = np.array([int(bar.prices[place].scaleb(tick)) for bar in file.bars], np.int64)
+    data["volume"] = np.array([int(bar.volume.scaleb(lot)) for bar in file.bars], np.int64)
+    for place, name in enumerate(file.extras):
+        data[name] = np.array([bar.extras[place] for bar in file.bars])
+    digest = hashlib.sha256(b"".join(column.tobytes() for column in data.values())).hexdigest()
+    words = BarWords(freq, period, tick, lot, path.name, digest, list(file.extras))
+    report = file.report
+    report.instrument, report.freq = str(Key(venue, symbol)), freq
+    report.first, report.last = (str(np.datetime64(int(t), "ns"))[:19] for t in (times[0], times[-1]))
+    report.unchanged = not _write(root / venue / symbol / f"bars-{freq}.h5", words, data)
+    return report
+
+
+def _decimals(value: Decimal) -> int:
+    exponent = value.normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def _write(path: Path, words: BarWords, data: dict[str, Any]) -> bool:
+    """Write a bar file beside and rename it; False where the same is there already."""
+    import tables
+
+    from actors.history.dayfile import FILTERS
+
+    if path.exists():
+        try:
+            if _read(path)[0].digest == words.digest:
+                return False
+        except UserError:
+            pass  # a damaged file is replaced
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with tables.open_file(str(beside), "w", title="astrarium bars") as file:
+        for name, values in data.items():
+            file.create_carray("/bars", name, obj=values, filters=FILTERS, createparents=True, track_times=False)
+        file.create_array("/", "words", obj=np.frombuffer(msgspec.json.encode(words), np.uint8), track_times=False)
+    beside.replace(path)
+    return True
+
+
+def _read(path: Path) -> tuple[BarWords, dict[str, Any]]:
+    import tables
+
+    try:
+        with warnings.catch_warnings(), tables.open_file(str(path), "r") as file:
+            words = msgspec.json.decode(bytes(file.get_node("/words").read()), type=BarWords)
+            names = ("time_ns", *PRICES, "volume", *words.extras)
+            return words, {name: file.get_node(f"/bars/{name}").read() for name in names}
+    except (tables.exceptions.HDF5ExtError, tables.exceptions.NodeError, OSError, ValueError, msgspec.MsgspecError) as error:
+        raise UserError(f"{path}: damaged or no bar file of ours; remove it and import its CSV again") from error
+
+
+class DailyDb:
+    """Imported bars as DataFrames, as they were known at a moment: a bar is seen once it has closed."""
+
+    def __init__(self, root: str | Path, freq: str = "1d") -> None:
+        """`freq`: 1d, 1min, ..., as the import reported it."""
+        self.root = Path(root)
+        self.freq = freq
+        self._now_ns: int | None = None
+
+    def instruments(self) -> list[Key]:
+        """Every instrument with bars of this length."""
+        return sorted(Key(path.parent.parent.name, path.parent.name) for path in self.root.glob(f"*/*/bars-{self.freq}.h5"))
+
+    def set_date(self, day: str) -> None:
+        """See the bars that had closed when this day ended."""
+        self._now_ns = int(np.datetime64(parse_day(day), "ns").astype(np.int64)) + DAY_NS
+
+    def set_time(self, moment: str) -> None:
+        """See the bars that had closed by this moment (UTC, ISO)."""
+        self._now_ns = int(np.datetime64(moment.removesuffix("Z"), "ns").astype(np.int64))
+
+    def bars(self, name: str, start: str | None = None, end: str | None = None) -> pd.DataFrame:
+        """Open, high, low, close, volume and what else was mapped, by the bar's opening time; both ends included.
+
+        Raises UserError for an unknown instrument.
+        """
+        import pandas as pd
+
+        words, data = _read(self._path(name))
+        index = pd.DatetimeIndex(data.pop("time_ns").view("M8[ns]"), tz="UTC", name="time")
+        scales = dict.fromkeys(PRICES, words.tick_decimals) | {"volume": words.lot_decimals}
+        frame = pd.DataFrame({k: v / 10 ** scales[k] if k in scales else v for k, v in data.items()}, index=index)
+        if self._now_ns is not None:
+            frame = frame[index.asi8 + words.period_ns <= self._now_ns]
+        return frame.loc[start:end]
+
+    def _path(self, name: str) -> Path:
+        wanted = Key.parse(name)
+        known = self.instruments()
+        found = [key for key in known if key.symbol == wanted.symbol and wanted.venue in ("", key.venue)]
+        if not found:
+            raise UserError(f"{name}: no {self.freq} bars of it in {self.root}; {nearest(name, map(str, known))}", Exit.NOT_FOUND)
+        if len(found) > 1:
+            raise UserError(f"{name} is ambiguous: write {' or '.join(map(str, found))}", Exit.CONFIGURATION)
+        return self.root / found[0].venue / found[0].symbol / f"bars-{self.freq}.h5"
