@@ -2,7 +2,8 @@
 
 The rules are the reference's, crossed feeds included (FIDELITY section 3): a bid that reaches the best ask pushes the best ask
 to the next level strictly above it, and the levels it passed stay in the array although no best price points at them. The
-search for the next level ends at the worst level set since the side was last found empty; a side found empty forgets it.
+search for the next level ends at the worst level set so far; a side found empty by a removal or a clearing row forgets it, one
+emptied by a cross does not (observed on hostile rows: the levels it hides come back otherwise than one would expect).
 A removed best level is searched for downwards, rank by rank: the next level is nearly always a few ticks away.
 """
 
@@ -130,12 +131,10 @@ def apply_rows(s: int, book: int, stream: int, start: int, stop: int) -> None:
             ask = rank
             if bid + rank >= 0:
                 bid = next_level(bids, -rank - 1, bid_worst)
-                bid_worst = EMPTY_WORST if bid == NOWHERE else bid_worst
         else:
             bid = rank
             if ask + rank >= 0:
                 ask = next_level(asks, -rank - 1, ask_worst)
-                ask_worst = EMPTY_WORST if ask == NOWHERE else ask_worst
     put_i64(s, book + BEST, bid)
     put_i64(s, book + BEST + ASK_SIDE, ask)
     put_i64(s, book + WORST, bid_worst)

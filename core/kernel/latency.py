@@ -58,13 +58,9 @@ def response_latency(s: int, exch_ns: int) -> int:
     last = i64(s, LATENCY_ROWS) - 1
     if exch_ns < i64(at, 1):
         return i64(at, 2) - i64(at, 1)
-    if exch_ns >= i64(at, 3 * last + 1):
-        return i64(at, 3 * last + 2) - i64(at, 3 * last + 1)
-    row = i64(s, RESPONSE_CURSOR)
-    while row < last and not i64(at, 3 * row + 1) <= exch_ns < i64(at, 3 * row + 4):
-        row += 1
-    put_i64(s, RESPONSE_CURSOR, row)
-    if row == last:
-        return i64(at, 3 * last + 2) - i64(at, 3 * last + 1)
-    exch, answered, exch2, answered2 = i64(at, 3 * row + 1), i64(at, 3 * row + 2), i64(at, 3 * row + 4), i64(at, 3 * row + 5)
-    return between(exch, answered - exch, exch2, answered2 - exch2, exch_ns)
+    for row in range(i64(s, RESPONSE_CURSOR), last):
+        if i64(at, 3 * row + 1) <= exch_ns < i64(at, 3 * row + 4):
+            put_i64(s, RESPONSE_CURSOR, row)
+            exch, exch2 = i64(at, 3 * row + 1), i64(at, 3 * row + 4)
+            return between(exch, i64(at, 3 * row + 2) - exch, exch2, i64(at, 3 * row + 5) - exch2, exch_ns)
+    return i64(at, 3 * last + 2) - i64(at, 3 * last + 1)

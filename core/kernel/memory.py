@@ -13,6 +13,9 @@ The price is that nothing checks a bound here. What may be an index is settled b
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -21,16 +24,39 @@ from numba import types
 from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., Any])
+_KERNEL = Path(__file__).parent
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+
+@cache
+def _sources(folder: Path) -> bytes:
+    """A hash of the kernel's sources and of those in the folder."""
+    digest = sha256()
+    for place in {_KERNEL, folder}:
+        for path in sorted(place.glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.digest()
+
+
+def _kept(dispatcher: Any, function: Callable[..., Any]) -> Any:
+    """Key the cache by everything that may have been compiled in.
+
+    numba looks at the function's own file only: an edited queue model would go on running inside a replay that was compiled
+    before the edit. So the stamp that it compares takes in the whole kernel and the folder that the function stands in.
+    """
+    file = dispatcher._cache._cache_file
+    file._source_stamp = (file._source_stamp, _sources(Path(function.__code__.co_filename).parent))
+    return dispatcher
 
 
 def compiled(function: F) -> F:
     """Compile in nopython mode, kept in numba's cache, without the GIL; floats stay exact (no fast math)."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
+    return cast(F, _kept(numba.njit(**_OPTIONS)(function), function))
 
 
 def inlined(function: F) -> F:
     """Like `compiled`, put into its caller: for the few steps that stand in an inner loop."""
-    return cast(F, numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(function))
+    return cast(F, _kept(numba.njit(forceinline=True, **_OPTIONS)(function), function))
 
 
 def _reader(element: Any, stored: ir.Type, widen: str) -> Any:

@@ -253,6 +253,11 @@ class Replay:
             return FOREVER
         return int(self._responses[head & self._words[w.RESPONSES_MASK], w.RES_ARRIVAL])
 
+    @property
+    def answered(self) -> bool:
+        """Whether `responses` has something to give."""
+        return self._words[w.RESPONSES_READ] != self._words[w.RESPONSES_HEAD]
+
     def responses(self) -> list[Response]:
         """The responses that have arrived by `now` and were not given yet, in order."""
         drained: list[Response] = []

@@ -176,12 +176,10 @@ def apply_own_rows(s: int, start: int, stop: int, pause: bool) -> int:
                 ask = rank
                 if bid + rank >= 0:
                     bid = next_level(bids, -rank - 1, bid_worst)
-                    bid_worst = EMPTY_WORST if bid == NOWHERE else bid_worst
             else:
                 bid = rank
                 if ask + rank >= 0:
                     ask = next_level(asks, -rank - 1, ask_worst)
-                    ask_worst = EMPTY_WORST if ask == NOWHERE else ask_worst
             if (own_bid if is_ask else own_ask) < -rank:
                 continue
             sweep(s, i64(times, k - 1), BID_SIDE if is_ask else ASK_SIDE, -rank)
