@@ -1,8 +1,8 @@
 """The ledger: executions by their ids, each applied once; everything else is derived from them.
 
 An `Account` is one instrument's (the asset): position, average price, profit, fees, funding. The `Ledger` holds one an
-instrument and adds them up (the book). The convention is average cost: a fill that increases a position moves its average price, one that
-reduces it realises the difference, one that goes through zero does both, closing first.
+instrument and adds them up (the book). The convention is average cost: a fill that increases a position moves its average
+price, one that reduces it realises the difference, one that goes through zero does both, closing first.
 
 Money is exact inside. For a linear contract the value of a fill is a whole number of ticks times lots, so cash before fees is an
 integer and cash + position * price is conserved to the last unit; fees and funding are whole 1e-8 of the settlement
@@ -166,8 +166,10 @@ class Account:
         value = self._worth(qty, price)
         self.trades += 1
         self.fees_e8 += commission
-        self.turnover_units += abs(value)
-        self.unit_cash += value if self._inverse else -value
+        traded: Money = value if qty > 0 else -value
+        self.turnover_units += traded
+        paid: Money = value if self._inverse else -value
+        self.unit_cash += paid
         self.position = held + qty
         if held == 0 or (held > 0) == (qty > 0):
             self.cost += value
@@ -175,7 +177,8 @@ class Account:
         closed = max(held, -qty) if held < 0 else min(held, -qty)
         released = self.cost if closed == held else _share(self.cost, closed, held)
         gained = self._worth(closed, price) - released
-        self.realised_units += -gained if self._inverse else gained
+        profit: Money = -gained if self._inverse else gained
+        self.realised_units += profit
         self.cost += self._worth(qty + closed, price) - released
 
     def _worth(self, qty: int, price: int) -> Money:

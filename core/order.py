@@ -60,13 +60,19 @@ _PRECEDENCE: Final = (
 )
 """Highest first. Rejected stands before New: a late reject undoes an acknowledgement."""
 
+DAY_NS: Final = 86_400_000_000_000
+_PAUSES: Final = frozenset({OrdStatus.DONE_FOR_DAY, OrdStatus.SUSPENDED})
+"""What a renewal, a replace or a second acknowledgement ends."""
+_PLAIN: Final = frozenset({OrdStatus.NEW})
+"""Acknowledged and nothing special: the facts of nearly every order, answered without the walk."""
+
 Request = OrderCancelRequest | OrderCancelReplaceRequest
 
 
 class Order:
     """Everything known about one order, through all the ids it has had."""
 
-    __slots__ = ("_asked", "_busts", "_corrections", "_executions", "_facts", "_granted", "_seen", "_terms", "_waiting",
+    __slots__ = ("_asked", "_busts", "_corrections", "_day", "_executions", "_facts", "_granted", "_seen", "_terms", "_waiting",
                  "request")  # fmt: skip
 
     def __init__(self, request: NewOrderSingle) -> None:
@@ -80,6 +86,7 @@ class Order:
         self._busts: set[str] = set()
         self._corrections: dict[str, tuple[int, int]] = {}
         self._seen: set[str] = set()
+        self._day = 0
 
     # --- facts in
 
@@ -112,6 +119,9 @@ class Order:
     @property
     def status(self) -> OrdStatus:
         """FIX OrdStatus: the highest of what is true. Pending New until the venue has said anything."""
+        if self._facts == _PLAIN and not self._waiting:
+            cum = self.cum_qty
+            return OrdStatus.NEW if not cum else OrdStatus.FILLED if cum >= self._terms[0] else OrdStatus.PARTIALLY_FILLED
         for status in _PRECEDENCE:
             if self._is(status):
                 return status
@@ -218,19 +228,25 @@ class Order:
         self._waiting.pop(cl_ord_id, None)
 
     def _take_new(self, report: ExecutionReport) -> None:
+        """Accepted; said again later, it means that a halt or a night is over."""
+        if OrdStatus.NEW in self._facts:
+            self._facts -= _PAUSES
         self._facts.add(OrdStatus.NEW)
 
     def _take_pending_new(self, report: ExecutionReport) -> None:
         """Received and not yet accepted: nothing that the order shows differently."""
 
     def _take_pending(self, report: ExecutionReport) -> None:
-        """The venue has the request. Where its answer came first, or it is not ours, there is nothing left to wait for."""
-        if report.cl_ord_id in self._waiting:
+        """The venue has the request, ours or one made by telephone. Where its answer came first, there is nothing to wait for."""
+        answered = report.cl_ord_id in self._asked and report.cl_ord_id not in self._waiting
+        if not answered and OrdStatus.CANCELED not in self._facts:
             self._waiting[report.cl_ord_id] = OrdStatus(report.exec_type.value)
 
     def _take_trade(self, report: ExecutionReport) -> None:
         if report.exec_id not in self._busts and report.last_qty:
             self._executions[report.exec_id] = self._corrections.get(report.exec_id, (report.last_qty, report.last_px))
+        if OrdStatus.DONE_FOR_DAY in self._facts and report.transact_time // DAY_NS > self._day:
+            self._facts -= _PAUSES
 
     def _take_bust(self, report: ExecutionReport) -> None:
         self._busts.add(report.exec_ref_id)
@@ -254,17 +270,18 @@ class Order:
             asked = self._asked[report.cl_ord_id]
             self._granted = report.cl_ord_id
             self._terms = (report.order_qty or asked.order_qty, report.price or getattr(asked, "price", 0) or self.price)
-        self._facts -= {OrdStatus.DONE_FOR_DAY, OrdStatus.SUSPENDED}
+        self._facts -= _PAUSES
 
     def _take_restated(self, report: ExecutionReport) -> None:
         """The venue changed the order by itself, or renewed it for another day."""
         self._terms = (report.order_qty or self.order_qty, report.price or self.price)
-        self._facts -= {OrdStatus.DONE_FOR_DAY, OrdStatus.SUSPENDED}
+        self._facts -= _PAUSES
         self._facts.add(OrdStatus.NEW)
 
     def _take_end(self, report: ExecutionReport) -> None:
         """Canceled, expired, rejected, done for the day, calculated, stopped, suspended: the fact has the status's name."""
         self._answer(report.cl_ord_id)
+        self._day = report.transact_time // DAY_NS
         self._facts.add(OrdStatus(report.exec_type.value))
 
 
