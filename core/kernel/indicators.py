@@ -144,21 +144,22 @@ def flow_intensity(flow: Any, levels: int) -> tuple[float, float]:
     """A (arrivals a second) and k (1/tick) of λ(δ) = A exp(-kδ), by least squares of log λ over the first `levels` levels.
 
     Levels that nothing went through have no logarithm and stay out; they are the outermost, so what is left is x = 0.5, 1.5,
-    ..., whose sums are known in closed form. (0, 0) where fewer than two are left.
+    ..., whose sums are known in closed form. (0, 0) where fewer than two are left, or no trade stopped between them.
     """
     beyond = 0
     for r in range(levels + 1, LEVELS + 1):
         beyond += flow.reached[r]
-    top, count = 0, beyond
+    top, count, furthest = 0, beyond, 0
     total, moment = 0.0, 0.0
     for r in range(levels, 0, -1):
         count += flow.reached[r]
         if count > 0:
-            top = max(top, r)
+            if top == 0:
+                top, furthest = r, count
             y = math.log(count / (flow.span_sum * 1e-9))
             total += y
             moment += (r - 0.5) * y
-    if top < 2:
+    if top < 2 or count == furthest:
         return 0.0, 0.0
     middle = 0.5 * top
     k = -(moment - middle * total) / (top * (top * top - 1.0) / 12.0)
