@@ -96,7 +96,13 @@ def list_(*, store: Store = STORE, json: Json = False) -> int:
                 damaged.append(str(error))
                 rows.append({"instrument": str(key), "day": name, "quality": "damaged"})
                 continue
-            row = {"instrument": str(key), "day": name, "quality": day.quality, "tick_size": day.tick_size, "lot_size": day.lot_size}
+            row = {
+                "instrument": str(key),
+                "day": name,
+                "quality": day.quality,
+                "tick_size": day.tick_size,
+                "lot_size": day.lot_size,
+            }
             row |= {table: day.rows(table) for table in ("depth", "levels", "trades", "bbo", "marks", "aside")}
             row |= {"gaps": day.gap_count, "crossed": day.crossed, "segments": [segment.source for segment in day.segments]}
             rows.append(row | {"megabytes": round(path.stat().st_size / 1e6, 3), "digest": day.digest})
@@ -348,7 +354,9 @@ def _print_bar_report(report: BarReport) -> None:
 
 
 def _verdict_row(verdict: Any) -> dict[str, Any]:
-    row = {name: getattr(verdict, name) for name in ("instrument", "day", "quality", "shared", "equal", "crossed", "gaps", "apart")}
+    row = {
+        name: getattr(verdict, name) for name in ("instrument", "day", "quality", "shared", "equal", "crossed", "gaps", "apart")
+    }
     return row | {"first_mismatch": verdict.first_mismatch}
 
 

@@ -22,7 +22,15 @@ from msgspec import Struct, field
 from actors.errors import Exit, UserError, nearest
 
 FIELDS = ("time", "open", "high", "low", "close", "volume")
-_HEADINGS = {"date": "time", "datetime": "time", "timestamp": "time", "open_time": "time", "vol": "volume", "o": "open", "c": "close"}
+_HEADINGS = {
+    "date": "time",
+    "datetime": "time",
+    "timestamp": "time",
+    "open_time": "time",
+    "vol": "volume",
+    "o": "open",
+    "c": "close",
+}
 _HEADINGS |= {"h": "high", "l": "low", "v": "volume"} | {name: name for name in FIELDS}
 _DELIMITERS = "\t;,"
 NAMED_MAX = 5
@@ -145,7 +153,9 @@ def _places(path: Path, row: list[str], columns: dict[str, str]) -> tuple[dict[s
             raise UserError(f"{path}: no column {column!r} for {name}; {nearest(column, known)}", Exit.CONFIGURATION)
     missing = [name for name in FIELDS[:5] if name not in places]
     if missing:
-        raise UserError(f"{path}: no column for {', '.join(missing)}; say where with --columns name=column,...", Exit.CONFIGURATION)
+        raise UserError(
+            f"{path}: no column for {', '.join(missing)}; say where with --columns name=column,...", Exit.CONFIGURATION
+        )
     return places, header
 
 
@@ -164,7 +174,9 @@ def _bar(row: list[str], places: dict[str, int], report: BarReport, dirt: Counte
         _note(report, dirt, "no volume", line, cells["time"])
     if high < max(opened, low, close) or low > min(opened, high, close):
         _note(report, dirt, "open, high, low and close contradict", line, f"{cells['time']} {opened} {high} {low} {close}")
-    extras = tuple(float(_decimal(text) if _decimal(text) is not None else "nan") for name, text in cells.items() if name not in FIELDS)  # type: ignore[arg-type]
+    extras = tuple(
+        float(_decimal(text) if _decimal(text) is not None else "nan") for name, text in cells.items() if name not in FIELDS
+    )  # type: ignore[arg-type]
     return Bar(time_ns, (opened, high, low, close), volume, extras)
 
 

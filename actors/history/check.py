@@ -9,8 +9,9 @@ import numpy as np
 from msgspec import Struct, field
 
 from actors.history.dayfile import DayFile
+from actors.history.folding import Depth, Folding, rules_of
 from actors.history.prepared import instrument_of
-from actors.history.rebuild import Depth, Folding, Stored, rules_of
+from actors.history.sources import Stored
 
 
 class Verdict(Struct):

@@ -46,7 +46,9 @@ def import_bars(root: Path, path: Path, venue: str = "csv", symbol: str = "", co
     """Read one CSV file into the store. The symbol is the file's name unless told. Raises UserError."""
     file = read_bars(path, columns)
     if not file.bars:
-        raise UserError(f"{path}: no bars in it: {', '.join(f'{n} {kind}' for kind, n in file.report.dirt.items()) or 'it is empty'}")
+        raise UserError(
+            f"{path}: no bars in it: {', '.join(f'{n} {kind}' for kind, n in file.report.dirt.items()) or 'it is empty'}"
+        )
     symbol = (symbol or path.name.split(".")[0]).upper()
     times = np.array([bar.time_ns for bar in file.bars], np.int64)
     period = int(np.median(np.diff(times))) if len(times) > 1 else DAY_NS

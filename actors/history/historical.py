@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from actors.errors import Exit, UserError
 from actors.history import views
 from actors.history.dayfile import DayFile
+from actors.history.folding import Depth, rules_of
 from actors.history.prepared import DAY_NS
-from actors.history.rebuild import Depth, Stored, rules_of
+from actors.history.sources import Stored
 from actors.history.spool import Grid
 from actors.history.tickdb import TickDb, parse_day
 from core.bars import bars as make_bars
@@ -38,7 +39,9 @@ def moment_ns(text: str, day: str | None = None) -> int:
     try:
         return int(np.datetime64(re.sub(r"(Z|\+00:00)$", "", written), "ns").astype(np.int64))
     except ValueError as error:
-        raise UserError(f"{text!r} is not a time: write 2024-07-19T00:03:00, 00:03:00 or ns since 1970", Exit.CONFIGURATION) from error
+        raise UserError(
+            f"{text!r} is not a time: write 2024-07-19T00:03:00, 00:03:00 or ns since 1970", Exit.CONFIGURATION
+        ) from error
 
 
 class HistoricalTickDb:
@@ -97,7 +100,11 @@ class HistoricalTickDb:
             event = np.repeat(np.arange(len(count)), count)
             within = np.arange(len(event)) - np.repeat(np.cumsum(count) - count, count)
             side = np.where(within < c["bids"][event], 1, -1)
-            data = {"side": side, "price": self._price(file.column("levels", "tick")), "qty": self._qty(file.column("levels", "lots"))}
+            data = {
+                "side": side,
+                "price": self._price(file.column("levels", "tick")),
+                "qty": self._qty(file.column("levels", "lots")),
+            }
             data |= {"update_id": c["last_id"][event], "snapshot": c["snapshot"][event].astype(bool)}
             frame = self._frame(c["exch_ns"][event], data)
             return frame[(verdict[event] == APPLIED)[c["exch_ns"][event] <= self._now_ns]]

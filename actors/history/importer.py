@@ -20,11 +20,16 @@ from msgspec import Struct, field
 
 from actors.errors import Exit, UserError
 from actors.history.dayfile import EMPTY_BOOK, DayFile
+from actors.history.folding import Depth, rules_of
 from actors.history.intake import DAY_NS, Intake, quantiles
-from actors.history.rebuild import NOTHING_BEFORE, Before, Depth, Source, Stored, digest, rebuild, rules_of
+from actors.history.rebuild import NOTHING_BEFORE, Before, digest, rebuild
 from actors.history.schema import Day
+from actors.history.sources import Source, Stored
 from actors.history.spool import Grid, OffGrid, Spool
 from core.dialect.binance import currencies
+
+SEEN = "seen"
+"""The grid came from the data: the coarsest decimal one on which all of it lies."""
 
 
 class Sizes(NamedTuple):
@@ -127,10 +132,16 @@ class Importer:
                 f"{stored.tick_size} and {stored.lot_size} ({stored.source}): import them together into a new store",
                 Exit.CONFIGURATION,
             )
-        if stored or stated:
-            return stored or stated  # type: ignore[return-value]
+        if stated:
+            return stated
         seen = {what: max(spool.decimals[what] for spool in days.values()) for what in ("tick", "lots")}
-        return Sizes(_step(seen["tick"]), _step(seen["lots"]), "seen", *currencies(symbol))
+        if stored is None:
+            return Sizes(_step(seen["tick"]), _step(seen["lots"]), SEEN, *currencies(symbol))
+        if stored.source == SEEN and seen["lots"] > Grid.parse(stored.lot_size).decimals:
+            return stored._replace(
+                lot_size=_step(seen["lots"])
+            )  # small files show coarse quantities: refined, where a price is not
+        return stored
 
 
 def _step(decimals: int) -> str:
@@ -212,16 +223,18 @@ def _rebuild_days(folder: Path, venue: str, symbol: str, sizes: Sizes, spools: d
     written: list[str] = []
     stored = {path.stem for path in folder.glob("*.h5")}
     before = NOTHING_BEFORE
+    known = stored_sizes(folder)
+    refined = known is not None and known.lot_size != sizes.lot_size
     for day in sorted(stored | set(spools)):
         path = folder / f"{day}.h5"
         touched = day in spools
-        if touched or written:
+        if touched or written or refined:
             blank = Day(venue, symbol, day, sizes.tick_size, sizes.lot_size, sizes.source, sizes.base, sizes.quote)
             if before is NOTHING_BEFORE:
                 before = _before(folder, [name for name in sorted(stored) if name < day])
             if _rebuild_day(path, blank, [spools[day]] if touched else [], _mark_known(before, day)):
                 written.append(day)
-            elif not touched:
+            elif not touched and not refined:
                 break  # this day does not follow from what changed, nor do those after it
             before = NOTHING_BEFORE
         stored.add(day)
@@ -232,14 +245,15 @@ def _rebuild_day(path: Path, blank: Day, fresh: Sequence[Spool], before: Before)
     """Rebuild one day if it would change; says whether it was written."""
     with ExitStack() as stack:
         sources: list[Source] = []
-        old: DayFile | None = None
+        old, finer = None, ""
         if path.exists():
             old = stack.enter_context(DayFile(path))
-            sources += [Stored(old, number) for number in range(len(old.day.segments))]
+            finer = blank.lot_size if old.day.lot_size != blank.lot_size else ""
+            sources += [Stored(old, number, finer) for number in range(len(old.day.segments))]
         known = {source.segment.digest for source in sources}
         new = [spool for spool in fresh if spool.segment.digest not in known]
         sources += new
-        if old is not None and not new and not _would_change(old, sources, before):
+        if old is not None and not new and not finer and not _would_change(old, sources, before):
             return False
         rebuild(path, blank, sources, before)
         return True

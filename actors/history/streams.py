@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.history.dayfile import DayFile
-from actors.history.rebuild import Depth, Stored, rules_of
+from actors.history.folding import Depth, rules_of
 from actors.history.schema import Day
+from actors.history.sources import Stored
 from core.kernel.rows import DIFF, LOST, SNAPSHOT, TRADE
 
 _LINE_BITS = 40  # lines of a file, below the number of its segment

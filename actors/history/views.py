@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from actors.errors import Exit, UserError
 from actors.history.dayfile import Book, DayFile
+from actors.history.folding import Depth, Folding, rules_of
 from actors.history.prepared import instrument_of
-from actors.history.rebuild import Depth, Folding, Stored, rules_of
+from actors.history.sources import Stored
 from core.bars import bars as make_bars
 from core.price import E8
 from core.price import text as grid_text

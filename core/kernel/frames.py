@@ -206,7 +206,7 @@ def scan(
             stream_kind = 0
             if buf[p + 1] == 115 and _is(buf, p, _STREAM):
                 p += 10
-                while buf[p] != 64 and buf[p] != 34 and buf[p] >= 32:
+                while buf[p] >= 32 and buf[p] < 128 and buf[p] != 64 and buf[p] != 34 and buf[p] != 92:
                     p += 1
                 if buf[p] != 64:
                     break
