@@ -1,31 +1,39 @@
-"""An order: facts go in, the FIX status comes out.
+"""An order: facts in, FIX status out (FIX 4.4 volume 4, "Order State Change Matrices").
 
-The theory. What is known of an order is a set of facts: it was asked for; the venue took it, or refused it; so much was executed,
-by these executions, some of which were busted or corrected; a cancel or a replace was asked for, is pending at the venue, was
-granted or refused; it expired, was stopped, suspended, calculated, or is done for the day. Facts come from the wire, in
-any order that a network can make, some of them twice. None is ever taken back but by another fact.
+What is held are facts: the request, the cancels and replaces that were sent, the venue's reports. What is read is derived
+from them at the moment of reading. The rules:
 
-The status is not stored. FIX 4.4 (volume 4, "Order State Change Matrices") gives each status a precedence, and where several
-are true at once an order shows the highest: an order that fills while its cancel is pending shows Pending Cancel until the
-cancel is answered, and Filled then. So `status` is a walk down that table.
+1. *Precedence.* Several states may hold at once (part filled, done for the day, cancel pending). OrdStatus is the one with the
+   highest precedence in the standard's table; nothing ever sets a status.
+2. *Executions* are counted by id, once, and only they move CumQty, whatever else was reported: fills after a cancel count, a
+   bust or a correction of a filled order opens it again, a trade reported on an older id of the chain counts too.
+3. *Ends.* Canceled, Expired and Rejected leave nothing open. A reject that speaks of an order which has executions or
+   open quantity refuses another order under the same id (a duplicate), not this one.
+4. *Requests.* A cancel or replace makes the status pending when the venue says that it is, not when it is sent, and until the
+   request is accepted or refused by its own id. The order keeps its terms and its id meanwhile, and may fill meanwhile.
+   Requests may be chained, each is answered for itself. `pending` tells what was sent and is not answered.
+5. *Terms* (id, quantity, price) are those last accepted: New, Replaced and Restated reports carry them. Of replaces that are
+   reported out of order the one that the exchange made last holds, by its time, else by the order of sending.
+6. *Standing.* Done for Day, Calculated, Stopped and Suspended hold until the venue says something later about the order as a
+   whole: New, Replaced, Restated, an end, or, for an order whose Done for Day left quantity open (GT orders), an execution on
+   a later day (UTC). If Done for Day left nothing open (a day order) nothing is open until then.
+7. *Reinstatement.* New, Replaced or Restated with open quantity, made strictly later than an end, undoes the end. An
+   acknowledgement that merely arrives later does not.
+8. *Splits.* A Restated report that scales OrderQty and CumQty alike (a stock split) scales the executions before it.
+9. *Duplicates* change nothing, and neither does ExecType I (an answer to a status request).
 
-Three rules follow from keeping facts apart:
+While an order works, OrderQty == CumQty + LeavesQty; CumQty falls only by a bust, a correction or a split.
 
-- Executions count by their ids, whenever they come: after a cancel, twice, or before the acknowledgement. CumQty is their sum, so
-  it falls only when one is busted or corrected. A bust may arrive before the execution that it undoes.
-- A request is *pending* in the FIX sense from the venue's Pending report to its answer. Whether we still wait for an answer at
-  all (`pending`) begins earlier, when the request leaves.
-- A replace changes quantity and price when it is granted, to what the venue says. Of several granted, the one asked for last
-  counts, in whatever order the answers come.
-
-LeavesQty is OrderQty less CumQty while the order can still trade, else zero.
+Left out until live trading: an outcome that is unknown. It will be one more fact about a request, beside sent, held and
+answered, and the gateway's to settle; no rule above changes by it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import NamedTuple
 
+from core.execution import Executions
 from core.message import (
     ExecType,
     ExecutionReport,
@@ -37,151 +45,286 @@ from core.message import (
     OrdType,
     TimeInForce,
 )
-from core.price import Side
-
-ENDED: Final = frozenset(
-    {OrdStatus.CANCELED, OrdStatus.EXPIRED, OrdStatus.REJECTED, OrdStatus.CALCULATED, OrdStatus.DONE_FOR_DAY}
-)
-"""Facts after which nothing more of the order can trade."""
-
-_PRECEDENCE: Final = (
-    OrdStatus.PENDING_CANCEL,
-    OrdStatus.PENDING_REPLACE,
-    OrdStatus.DONE_FOR_DAY,
-    OrdStatus.CALCULATED,
-    OrdStatus.FILLED,
-    OrdStatus.STOPPED,
-    OrdStatus.SUSPENDED,
-    OrdStatus.CANCELED,
-    OrdStatus.EXPIRED,
-    OrdStatus.PARTIALLY_FILLED,
-    OrdStatus.REJECTED,
-    OrdStatus.NEW,
-)
-"""Highest first. Rejected stands before New: a late reject undoes an acknowledgement."""
-
-DAY_NS: Final = 86_400_000_000_000
-_PAUSES: Final = frozenset({OrdStatus.DONE_FOR_DAY, OrdStatus.SUSPENDED})
-"""What a renewal, a replace or a second acknowledgement ends."""
-_PLAIN: Final = frozenset({OrdStatus.NEW})
-"""Acknowledged and nothing special: the facts of nearly every order, answered without the walk."""
+from core.price import BUY, Side
 
 Request = OrderCancelRequest | OrderCancelReplaceRequest
 
+PRECEDENCE: Mapping[OrdStatus, int] = {
+    OrdStatus.PENDING_CANCEL: 12,
+    OrdStatus.PENDING_REPLACE: 11,
+    OrdStatus.DONE_FOR_DAY: 10,
+    OrdStatus.CALCULATED: 9,
+    OrdStatus.FILLED: 8,
+    OrdStatus.STOPPED: 7,
+    OrdStatus.SUSPENDED: 6,
+    OrdStatus.CANCELED: 5,
+    OrdStatus.EXPIRED: 5,
+    OrdStatus.PARTIALLY_FILLED: 4,
+    OrdStatus.NEW: 2,
+    OrdStatus.REJECTED: 2,
+    OrdStatus.PENDING_NEW: 2,
+}
+"""FIX 4.4 volume 4, ExecutionReport. Of equals the one that was a fact first holds, but an end outranks New."""
+
+DAY_NS = 86_400_000_000_000
+
+
+class Terms(NamedTuple):
+    """What the venue last accepted; later terms compare greater by (time, rank)."""
+
+    time: int
+    rank: int
+    cl_ord_id: str
+    qty: int
+    price: int
+
+
+class End(NamedTuple):
+    """How and when an order ended."""
+
+    status: OrdStatus
+    time: int
+
+
+class Standing(NamedTuple):
+    """When a standing was reported, and whether it left quantity open."""
+
+    time: int
+    open: bool
+
 
 class Order:
-    """Everything known about one order, through all the ids it has had."""
+    """One order, through all the ids that its replaces give it. Quantities in lots, prices in ticks."""
 
-    __slots__ = ("_asked", "_busts", "_corrections", "_day", "_executions", "_facts", "_granted", "_seen", "_terms", "_waiting",
-                 "request")  # fmt: skip
+    __slots__ = (
+        "_acknowledged", "_answered", "_end", "_executions", "_held", "_ids", "_open", "_seen", "_splits", "_standings", "_terms",
+        "request",
+    )  # fmt: skip
 
     def __init__(self, request: NewOrderSingle) -> None:
         self.request = request
-        self._asked: dict[str, Request] = {}
-        self._waiting: dict[str, OrdStatus | None] = {}
-        self._granted = ""
-        self._terms = (request.order_qty, request.price)
-        self._facts: set[OrdStatus] = set()
-        self._executions: dict[str, tuple[int, int]] = {}
-        self._busts: set[str] = set()
-        self._corrections: dict[str, tuple[int, int]] = {}
+        self._terms = Terms(-1, 0, request.cl_ord_id, request.order_qty, request.price)
+        self._ids: dict[str, int] = {request.cl_ord_id: 0}
+        self._acknowledged = False
+        self._end: End | None = None
+        self._executions = Executions()
         self._seen: set[str] = set()
-        self._day = 0
+        self._open: dict[str, Request] = {}
+        self._held: dict[str, OrdStatus] = {}
+        self._answered: set[str] = set()
+        self._standings: dict[OrdStatus, Standing] = {}
+        self._splits: tuple[tuple[int, int, int], ...] = ()
 
     # --- facts in
 
     def request_cancel(self, request: OrderCancelRequest) -> None:
         """A cancel was sent."""
-        self._ask(request)
+        self._send(request)
 
     def request_replace(self, request: OrderCancelReplaceRequest) -> None:
         """A replace was sent."""
-        self._ask(request)
+        self._send(request)
 
     def on_report(self, report: ExecutionReport) -> bool:
-        """Take a report; False when its ExecID was taken before or it only repeats the status that was asked for."""
-        if report.exec_type == ExecType.ORDER_STATUS or report.exec_id in self._seen:
+        """The venue reported; True when it was news."""
+        exec_type = report.exec_type
+        if exec_type == _TRADE:
+            return self._trade(report)
+        exec_id = report.exec_id
+        if exec_id in self._seen or not _FACTS[exec_type](self, report):
             return False
-        if report.exec_id:
-            self._seen.add(report.exec_id)
-        _TAKE[report.exec_type](self, report)
+        if exec_id:
+            self._seen.add(exec_id)
         return True
 
     def on_cancel_reject(self, reject: OrderCancelReject) -> bool:
-        """A cancel or replace was refused; False when nothing was waiting under that id."""
-        if reject.cl_ord_id not in self._waiting:
+        """The venue refused a cancel or replace; True when it was news."""
+        if reject.cl_ord_id in self._answered:
             return False
-        del self._waiting[reject.cl_ord_id]
+        self._answer(reject.cl_ord_id)
         return True
 
-    # --- what follows from them
+    def _send(self, request: Request) -> None:
+        self._ids.setdefault(request.cl_ord_id, len(self._ids))
+        if request.cl_ord_id not in self._answered:
+            self._open[request.cl_ord_id] = request
+
+    def _answer(self, cl_ord_id: str) -> Request | None:
+        self._answered.add(cl_ord_id)
+        self._held.pop(cl_ord_id, None)
+        return self._open.pop(cl_ord_id, None)
+
+    def _trade(self, report: ExecutionReport) -> bool:
+        if not self._executions.add(report):
+            return False
+        self._acknowledged = True
+        done = self._standings.get(OrdStatus.DONE_FOR_DAY)
+        if done is not None and done.open and report.transact_time // DAY_NS > done.time // DAY_NS:
+            self._lift(report.transact_time)
+        return True
+
+    def _amend(self, report: ExecutionReport) -> bool:
+        return self._executions.add(report)
+
+    def _ignore(self, report: ExecutionReport) -> bool:
+        return False
+
+    def _accept(self, report: ExecutionReport) -> bool:
+        """New, Replaced or Restated: the order stands at the venue with these terms."""
+        replaced = report.exec_type == ExecType.REPLACED
+        request = self._answer(report.cl_ord_id)
+        held, time = self._terms, report.transact_time
+        asked = request if isinstance(request, OrderCancelReplaceRequest) else None
+        cl_ord_id = report.cl_ord_id if replaced else held.cl_ord_id
+        rank = 0 if report.exec_type == ExecType.NEW else self._ids.setdefault(cl_ord_id, len(self._ids))
+        if (time, rank) >= held[:2]:
+            qty = report.order_qty or (asked.order_qty if asked else held.qty)
+            price = report.price or (asked.price if asked else held.price)
+            self._split(report, qty)
+            self._terms = Terms(time, rank, cl_ord_id, qty, price)
+        self._acknowledged = True
+        self._lift(time)
+        if self._end is not None and report.leaves_qty and time > self._end.time:
+            self._end = None
+        return True
+
+    def _split(self, report: ExecutionReport, qty: int) -> None:
+        if report.exec_type == ExecType.RESTATED:
+            before, after = self._cum(report.transact_time), report.cum_qty
+            if after != before and after * self._terms.qty == before * qty:
+                self._splits = (*self._splits, (report.transact_time, after, before))
+
+    def _finish(self, report: ExecutionReport) -> bool:
+        """Canceled, Expired, or Rejected as a whole."""
+        self._answer(report.cl_ord_id)
+        status = _STATUS[report.exec_type]
+        if self._end is None or PRECEDENCE[status] > PRECEDENCE[self._end.status]:
+            self._end = End(status, report.transact_time)
+        self._lift(report.transact_time)
+        return True
+
+    def _refuse(self, report: ExecutionReport) -> bool:
+        """Rejected: the order, or only a request about it, or another order that came under the same id."""
+        if report.cl_ord_id in self._open:
+            self._answer(report.cl_ord_id)
+            return True
+        return not report.leaves_qty and not report.cum_qty and self._finish(report)
+
+    def _hold(self, report: ExecutionReport) -> bool:
+        """Pending Cancel or Pending Replace; what was answered before is not pending, unless the order's own id is, anew."""
+        cl_ord_id, terms = report.cl_ord_id, self._terms
+        if cl_ord_id in self._answered and (cl_ord_id != terms.cl_ord_id or report.transact_time <= terms.time):
+            return False
+        self._ids.setdefault(report.cl_ord_id, len(self._ids))
+        self._held[report.cl_ord_id] = _STATUS[report.exec_type]
+        return True
+
+    def _stand(self, report: ExecutionReport) -> bool:
+        """Done for Day, Calculated, Stopped or Suspended."""
+        status = _STATUS[report.exec_type]
+        halted = status in (OrdStatus.STOPPED, OrdStatus.SUSPENDED)
+        if report.transact_time >= self._terms.time:
+            self._standings[status] = Standing(report.transact_time, halted or report.leaves_qty > 0)
+        self._acknowledged = True
+        return True
+
+    def _lift(self, time: int) -> None:
+        """Drop the standings that are not later than something said about the order as a whole."""
+        if self._standings:
+            self._standings = {status: one for status, one in self._standings.items() if one.time > time}
+
+    # --- states out
 
     @property
     def status(self) -> OrdStatus:
-        """FIX OrdStatus: the highest of what is true. Pending New until the venue has said anything."""
-        if self._facts == _PLAIN and not self._waiting:
-            cum = self.cum_qty
-            return OrdStatus.NEW if not cum else OrdStatus.FILLED if cum >= self._terms[0] else OrdStatus.PARTIALLY_FILLED
-        for status in _PRECEDENCE:
-            if self._is(status):
-                return status
-        return OrdStatus.PENDING_NEW
+        """FIX OrdStatus: of all that holds, what has the highest precedence."""
+        cum = self.cum_qty
+        best = OrdStatus.NEW if self._acknowledged else OrdStatus.PENDING_NEW
+        if cum:
+            best = OrdStatus.FILLED if cum >= self._terms.qty else OrdStatus.PARTIALLY_FILLED
+        end = self._end
+        if end is not None and (not cum or PRECEDENCE[end.status] > PRECEDENCE[best]):
+            best = end.status
+        if self._standings or self._held:
+            best = self._highest(best)
+        return best
+
+    def _highest(self, best: OrdStatus) -> OrdStatus:
+        """With standings and held requests too; a stop, a suspension or a pending request dies with the order."""
+        ended = self._end is not None
+        holding = [one for one in self._standings if not ended or one not in (OrdStatus.STOPPED, OrdStatus.SUSPENDED)]
+        if not ended:
+            holding += self._held.values()
+        return max([best, *holding], key=PRECEDENCE.__getitem__)
 
     @property
     def cum_qty(self) -> int:
         """Lots executed."""
-        return sum(qty for qty, _ in self._executions.values())
+        return self._cum() if self._splits else self._executions.qty
 
-    @property
-    def order_qty(self) -> int:
-        """Lots asked for in all, as the venue last granted."""
-        return self._terms[0]
-
-    @property
-    def price(self) -> int:
-        """Limit price in ticks, as the venue last granted; 0 for a market order."""
-        return self._terms[1]
+    def _cum(self, until: int | None = None) -> int:
+        """Lots executed, splits applied; if a time is given, by executions not later."""
+        total = 0
+        for one in self._executions:
+            if until is None or one.transact_time <= until:
+                qty = one.last_qty
+                for time, after, before in self._splits:
+                    qty = qty * after // before if one.transact_time <= time else qty
+                total += qty
+        return total
 
     @property
     def leaves_qty(self) -> int:
-        """Lots that can still be executed."""
-        return 0 if self._facts & ENDED else max(self.order_qty - self.cum_qty, 0)
+        """Lots that may still be executed."""
+        if self._end is not None or (self._standings and not all(one.open for one in self._standings.values())):
+            return 0
+        return max(self._terms.qty - self.cum_qty, 0)
+
+    @property
+    def order_qty(self) -> int:
+        """Lots ordered in all, as last accepted."""
+        return self._terms.qty
+
+    @property
+    def price(self) -> int:
+        """Limit in ticks, as last accepted; 0 for a market order."""
+        return self._terms.price
 
     @property
     def avg_px(self) -> float:
-        """Average price of the executions, in ticks; 0 before the first."""
+        """Average price of the executions in ticks; 0 when there are none."""
         cum = self.cum_qty
-        return sum(qty * px for qty, px in self._executions.values()) / cum if cum else 0.0
+        return self._executions.notional / cum if cum else 0.0
+
+    @property
+    def cl_ord_id(self) -> str:
+        """The id by which the venue knows the order now."""
+        return self._terms.cl_ord_id
+
+    @property
+    def cl_ord_ids(self) -> tuple[str, ...]:
+        """Every id that the order and the requests about it have had, in order of sending."""
+        return tuple(self._ids)
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the venue has said that it has the order."""
+        return self._acknowledged
 
     @property
     def working(self) -> bool:
-        """Whether the venue may still execute some of it, as far as is known."""
+        """Whether something may still be executed, also while the order is unacknowledged."""
         return self.leaves_qty > 0
 
     @property
     def pending(self) -> bool:
-        """Whether a cancel or replace of ours has not been answered yet."""
-        return bool(self._waiting)
+        """Whether a cancel or replace was sent and is neither answered nor made pointless by the order's end."""
+        return bool(self._open) and self._end is None
 
     @property
     def done(self) -> bool:
-        """Whether nothing more is expected: nothing works, nothing is asked, and no next day can revive it."""
-        return not self.working and not self._waiting and OrdStatus.DONE_FOR_DAY not in self._facts
-
-    @property
-    def acknowledged(self) -> bool:
-        """Whether the venue has said anything of it."""
-        return bool(self._facts or self._executions)
-
-    @property
-    def cl_ord_id(self) -> str:
-        """The id under which the venue knows the order now: that of the last granted replace."""
-        return self._granted or self.request.cl_ord_id
-
-    @property
-    def cl_ord_ids(self) -> tuple[str, ...]:
-        """Every id of the chain: the order's own and those of all requests about it."""
-        return (self.request.cl_ord_id, *self._asked)
+        """Whether nothing more is expected: nothing open, no request unanswered."""
+        return not self.pending and not self.working
 
     @property
     def symbol(self) -> str:
@@ -200,106 +343,40 @@ class Order:
 
     @property
     def time_in_force(self) -> TimeInForce:
-        """How long it lives."""
+        """How long it stays."""
         return self.request.time_in_force
 
     def __repr__(self) -> str:
-        side = "buy" if self.side == 1 else "sell"
+        side = "buy" if self.side == BUY else "sell"
         return f"<Order {self.cl_ord_id} {side} {self.cum_qty}/{self.order_qty} at {self.price}: {self.status.name}>"
 
-    # --- how facts are taken
 
-    def _is(self, status: OrdStatus) -> bool:
-        if status is OrdStatus.FILLED:
-            return bool(self._executions) and self.cum_qty >= self.order_qty
-        if status is OrdStatus.PARTIALLY_FILLED:
-            return self.cum_qty > 0
-        if status is OrdStatus.PENDING_CANCEL or status is OrdStatus.PENDING_REPLACE:
-            return status in self._waiting.values()
-        if status is OrdStatus.NEW:
-            return self.acknowledged
-        return status in self._facts
+_TRADE = ExecType.TRADE
+_STATUS: Mapping[ExecType, OrdStatus] = {
+    one: OrdStatus(one.value)
+    for one in (
+        ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED, ExecType.PENDING_CANCEL, ExecType.PENDING_REPLACE,
+        ExecType.DONE_FOR_DAY, ExecType.CALCULATED, ExecType.STOPPED, ExecType.SUSPENDED,
+    )
+}  # fmt: skip
+"""The states that a report states outright: FIX gives both fields the same letters."""
 
-    def _ask(self, request: Request) -> None:
-        self._asked[request.cl_ord_id] = request
-        self._waiting[request.cl_ord_id] = None
-
-    def _answer(self, cl_ord_id: str) -> None:
-        self._waiting.pop(cl_ord_id, None)
-
-    def _take_new(self, report: ExecutionReport) -> None:
-        """Accepted; said again later, it means that a halt or a night is over."""
-        if OrdStatus.NEW in self._facts:
-            self._facts -= _PAUSES
-        self._facts.add(OrdStatus.NEW)
-
-    def _take_pending_new(self, report: ExecutionReport) -> None:
-        """Received and not yet accepted: nothing that the order shows differently."""
-
-    def _take_pending(self, report: ExecutionReport) -> None:
-        """The venue has the request, ours or one made by telephone. Where its answer came first, there is nothing to wait for."""
-        answered = report.cl_ord_id in self._asked and report.cl_ord_id not in self._waiting
-        if not answered and OrdStatus.CANCELED not in self._facts:
-            self._waiting[report.cl_ord_id] = OrdStatus(report.exec_type.value)
-
-    def _take_trade(self, report: ExecutionReport) -> None:
-        if report.exec_id not in self._busts and report.last_qty:
-            self._executions[report.exec_id] = self._corrections.get(report.exec_id, (report.last_qty, report.last_px))
-        if OrdStatus.DONE_FOR_DAY in self._facts and report.transact_time // DAY_NS > self._day:
-            self._facts -= _PAUSES
-
-    def _take_bust(self, report: ExecutionReport) -> None:
-        self._busts.add(report.exec_ref_id)
-        self._executions.pop(report.exec_ref_id, None)
-
-    def _take_correct(self, report: ExecutionReport) -> None:
-        """The corrected execution goes on under its first id; a correction may be corrected in turn, by either id."""
-        first = report.exec_ref_id
-        corrected = (report.last_qty, report.last_px)
-        self._corrections[first] = corrected
-        if first in self._executions:
-            self._executions[first] = corrected
-
-    def _take_replaced(self, report: ExecutionReport) -> None:
-        ids = list(self._asked)
-        self._answer(report.cl_ord_id)
-        self._facts.add(OrdStatus.NEW)
-        if report.cl_ord_id not in self._asked:
-            self._terms = (report.order_qty or self.order_qty, report.price or self.price)
-        elif self._granted not in self._asked or ids.index(report.cl_ord_id) > ids.index(self._granted):
-            asked = self._asked[report.cl_ord_id]
-            self._granted = report.cl_ord_id
-            self._terms = (report.order_qty or asked.order_qty, report.price or getattr(asked, "price", 0) or self.price)
-        self._facts -= _PAUSES
-
-    def _take_restated(self, report: ExecutionReport) -> None:
-        """The venue changed the order by itself, or renewed it for another day."""
-        self._terms = (report.order_qty or self.order_qty, report.price or self.price)
-        self._facts -= _PAUSES
-        self._facts.add(OrdStatus.NEW)
-
-    def _take_end(self, report: ExecutionReport) -> None:
-        """Canceled, expired, rejected, done for the day, calculated, stopped, suspended: the fact has the status's name."""
-        self._answer(report.cl_ord_id)
-        self._day = report.transact_time // DAY_NS
-        self._facts.add(OrdStatus(report.exec_type.value))
-
-
-_TAKE: Final[Mapping[ExecType, Callable[[Order, ExecutionReport], Any]]] = {
-    ExecType.PENDING_NEW: Order._take_pending_new,
-    ExecType.NEW: Order._take_new,
-    ExecType.TRADE: Order._take_trade,
-    ExecType.TRADE_CANCEL: Order._take_bust,
-    ExecType.TRADE_CORRECT: Order._take_correct,
-    ExecType.PENDING_CANCEL: Order._take_pending,
-    ExecType.PENDING_REPLACE: Order._take_pending,
-    ExecType.REPLACED: Order._take_replaced,
-    ExecType.RESTATED: Order._take_restated,
-    ExecType.CANCELED: Order._take_end,
-    ExecType.EXPIRED: Order._take_end,
-    ExecType.REJECTED: Order._take_end,
-    ExecType.DONE_FOR_DAY: Order._take_end,
-    ExecType.CALCULATED: Order._take_end,
-    ExecType.STOPPED: Order._take_end,
-    ExecType.SUSPENDED: Order._take_end,
+_FACTS: Mapping[ExecType, Callable[[Order, ExecutionReport], bool]] = {
+    ExecType.NEW: Order._accept,
+    ExecType.REPLACED: Order._accept,
+    ExecType.RESTATED: Order._accept,
+    ExecType.CANCELED: Order._finish,
+    ExecType.EXPIRED: Order._finish,
+    ExecType.REJECTED: Order._refuse,
+    ExecType.PENDING_CANCEL: Order._hold,
+    ExecType.PENDING_REPLACE: Order._hold,
+    ExecType.DONE_FOR_DAY: Order._stand,
+    ExecType.CALCULATED: Order._stand,
+    ExecType.STOPPED: Order._stand,
+    ExecType.SUSPENDED: Order._stand,
+    ExecType.TRADE: Order._trade,
+    ExecType.TRADE_CANCEL: Order._amend,
+    ExecType.TRADE_CORRECT: Order._amend,
+    ExecType.PENDING_NEW: Order._ignore,
+    ExecType.ORDER_STATUS: Order._ignore,
 }
