@@ -144,43 +144,47 @@ class Reference:
     def __init__(self, made: BacktestAsset, kept: list[np.ndarray], grid: Grid) -> None:
         self._kept = kept
         self._grid = grid
-        self._it = build_hashmap_backtest([made])
-        self._orders = binding.hashmapbt_orders(self._it, 0)
-        self._depth = binding.hashmapbt_depth(self._it, 0)
+        self.pointer = build_hashmap_backtest([made])
+        self._orders = binding.hashmapbt_orders(self.pointer, 0)
+        self._depth = binding.hashmapbt_depth(self.pointer, 0)
 
     @property
     def now(self) -> int:
         """Its clock."""
-        return int(binding.hashmapbt_current_timestamp(self._it))
+        return int(binding.hashmapbt_current_timestamp(self.pointer))
 
     def elapse(self, ns: int) -> int:
         """0, or 1 at the end of the data."""
-        return int(binding.hashmapbt_elapse(self._it, ns))
+        return int(binding.hashmapbt_elapse(self.pointer, ns))
 
     def next_feed(self, timeout: int, responses: bool = False) -> int:
         """Wait for the next feed: 0 timeout, 1 end, 2 feed, 3 response."""
-        return int(binding.hashmapbt_wait_next_feed(self._it, responses, timeout))
+        return int(binding.hashmapbt_wait_next_feed(self.pointer, responses, timeout))
 
     def new(self, order_no: int, side: int, price: int, lots: int, market: bool, tif: str) -> int:
         """Submit; an error code of the reference, else 0."""
         submit = binding.hashmapbt_submit_buy_order if side == 1 else binding.hashmapbt_submit_sell_order
         arguments = (self._grid.price(price), self._grid.qty(lots), TIFS[tif], int(market), False)
-        return int(submit(self._it, 0, order_no, *arguments))
+        return int(submit(self.pointer, 0, order_no, *arguments))
 
     def cancel(self, order_no: int) -> int:
         """Cancel; an error code, else 0."""
-        return int(binding.hashmapbt_cancel(self._it, 0, order_no, False))
+        return int(binding.hashmapbt_cancel(self.pointer, 0, order_no, False))
 
     def modify(self, order_no: int, price: int, lots: int) -> int:
         """Modify; an error code, else 0."""
-        return int(binding.hashmapbt_modify(self._it, 0, order_no, self._grid.price(price), self._grid.qty(lots), False))
+        return int(binding.hashmapbt_modify(self.pointer, 0, order_no, self._grid.price(price), self._grid.qty(lots), False))
 
     def order(self, order_no: int) -> Any:
         """The order's record as its strategy sees it, None if unknown."""
         at = binding.orders_get(self._orders, order_no)
-        return None if not at else np.ctypeslib.as_array((np.ctypeslib.ctypes.c_byte * order_dtype.itemsize).from_address(at)).view(
-            order_dtype
-        )[0].copy()
+        return (
+            None
+            if not at
+            else np.ctypeslib.as_array((np.ctypeslib.ctypes.c_byte * order_dtype.itemsize).from_address(at))
+            .view(order_dtype)[0]
+            .copy()
+        )
 
     def best(self) -> tuple[int, int]:
         """Local best bid and ask in ticks; the reference's own markers where there is none."""
@@ -194,11 +198,13 @@ class Reference:
 
     def state(self) -> Any:
         """Position, balance, fee and so on."""
-        at = binding.hashmapbt_state_values(self._it, 0)
-        return np.ctypeslib.as_array((np.ctypeslib.ctypes.c_byte * state_values_dtype.itemsize).from_address(at)).view(
-            state_values_dtype
-        )[0].copy()
+        at = binding.hashmapbt_state_values(self.pointer, 0)
+        return (
+            np.ctypeslib.as_array((np.ctypeslib.ctypes.c_byte * state_values_dtype.itemsize).from_address(at))
+            .view(state_values_dtype)[0]
+            .copy()
+        )
 
     def close(self) -> None:
         """Free it."""
-        binding.hashmapbt_close(self._it)
+        binding.hashmapbt_close(self.pointer)

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernel import state as w
-from core.kernel.book import best_pair, read_levels
-from core.kernel.layout import CLEAR
+from core.kernel.book import apply_rows, best_pair, read_levels
+from core.kernel.layout import ASK, BID, CLEAR
 from core.kernel.memory import compiled, i32, put_i64, u8
 from core.kernel.request import read_responses, send, send_new
 from core.kernel.timeline import advance, advance_exchange, catch_up, fold_trades, frames_seen
@@ -327,19 +327,30 @@ class Replay:
     def _load_books(self, bids: Array, asks: Array) -> None:
         low, high = self._range(bids, asks)
         size = high - low + 3
-        for side, (first, last, levels) in enumerate(((low, high, bids), (-high, -low, asks))):
+        for side, (first, last) in enumerate(((low, high), (-high, -low))):
             self._words[w.RANK_LOW + side] = first
             self._words[w.RANK_HIGH + side] = last
-            ranks = levels[:, 0] if side == w.BID_SIDE else -levels[:, 0]
             for book in (w.EXCH_BOOK, w.LOCAL_BOOK):
-                array = np.zeros(size, np.int64)
-                array[ranks - (first - 1)] = levels[:, 1]
-                self._words[book + w.LEVELS_AT + side] = self._keep(array) - 8 * (first - 1)
-                self._words[book + w.BEST + side] = int(ranks.max(initial=w.NOWHERE))
-                self._words[book + w.WORST + side] = int(ranks.min(initial=w.FOREVER))
+                self._words[book + w.LEVELS_AT + side] = self._keep(np.zeros(size, np.int64)) - 8 * (first - 1)
+                self._words[book + w.BEST + side] = w.NOWHERE
+                self._words[book + w.WORST + side] = w.FOREVER
             self._words[w.OWN_AT + side] = self._keep(np.zeros(size, np.int32)) - 4 * (first - 1)
             self._words[w.OWN_BEST + side] = w.NOWHERE
             self._words[w.OWN_WORST + side] = w.FOREVER
+        self._open(np.concatenate([bids, asks]), len(bids))
+
+    def _open(self, levels: Array, bids: int) -> None:
+        """Start both books from the opening levels, by the rules for rows: stale levels of a crossed book hide as they would."""
+        kinds = np.full(len(levels), ASK, np.uint8)
+        kinds[:bids] = BID
+        opening = (np.zeros(0, np.int64), kinds, levels[:, 0].astype(np.int32), np.ascontiguousarray(levels[:, 1]))
+        for word, column in enumerate(opening):
+            self._words[w.OPENING_ROWS + word] = self._keep(column)
+        wide = self._words[w.LOTS_WIDE]
+        self._words[w.LOTS_WIDE] = 1
+        apply_rows(self.at, w.EXCH_BOOK, w.OPENING_ROWS, 0, len(levels))
+        apply_rows(self.at, w.LOCAL_BOOK, w.OPENING_ROWS, 0, len(levels))
+        self._words[w.LOTS_WIDE] = wide
 
     def _range(self, bids: Array, asks: Array) -> tuple[int, int]:
         """The lowest and highest price in ticks of anything in the day."""

@@ -28,9 +28,10 @@ NS, KIND, TICK, LOTS, COUNT, UPCOMING = range(6)
     NOW,
     EXCH_BOOK, _, _, _, _, _,
     LOCAL_BOOK, _, _, _, _, _,
-    # the two streams
+    # the streams
     EXCH_ROWS, _, _, _, _, _,
     LOCAL_ROWS, _, _, _, _, _,
+    OPENING_ROWS, _, _, _, _, _,  # the book at the start, as rows
     LOTS_WIDE,  # whether the lots columns are 64 bits wide
     TRADES_NEXT,  # the first local row whose trade has not been taken
     FRAMES, FRAMES_NEXT,  # distinct local times among the rows before FRAMES_NEXT
@@ -51,7 +52,7 @@ NS, KIND, TICK, LOTS, COUNT, UPCOMING = range(6)
     FILLS_AT, FILLS_SIZE, FILLS,
     FAILURE,
     STATE_WORDS,
-) = range(80)  # fmt: skip
+) = range(86)  # fmt: skip
 
 # A slot: one own order. The first block is the exchange's view, the second the strategy's (compiled runs only).
 (

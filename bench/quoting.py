@@ -1,0 +1,104 @@
+"""The strategies that both simulators are compared with: what they quote is a function of what a desk shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.desks import BUY, SELL, Desk
+from bench.reference import Grid
+
+LOTS = 5
+
+
+def follow(desk: Any, side: int, wanted: list[int], lots: int) -> None:
+    """Cancel what is not wanted, post what is missing; a price is taken until its order is gone."""
+    taken = set()
+    for order in list(desk.orders.values()):
+        if order.side == side:
+            taken.add(order.price)
+            if order.price not in wanted and order.live:
+                desk.cancel(order)
+    for price in wanted:
+        if price not in taken:
+            desk.new(side, price, lots)
+
+
+class FixedGrid:
+    """Five quotes a side, one tick apart, from the best prices outwards, within a position limit."""
+
+    depth, gap = 5, 0
+
+    def __init__(self, grid: Grid) -> None:
+        self.limit = 40 * LOTS
+
+    def decide(self, desk: Any) -> None:
+        if not desk.bid or not desk.ask:
+            return
+        bids = [desk.bid - self.gap - k for k in range(self.depth)] if desk.position < self.limit else []
+        asks = [desk.ask + self.gap + k for k in range(self.depth)] if desk.position > -self.limit else []
+        follow(desk, BUY, bids, LOTS)
+        follow(desk, SELL, asks, LOTS)
+
+
+class Join(FixedGrid):
+    """One quote a side at the best price."""
+
+    depth = 1
+
+
+class Restless:
+    """Every kind of order in turn: joins, crosses, replaces in place and away, cancels in flight. Repeats itself exactly."""
+
+    def __init__(self, grid: Grid) -> None:
+        self.turn = 0
+
+    def decide(self, desk: Any) -> None:
+        if not desk.bid or not desk.ask:
+            return
+        self.turn += 1
+        turn = self.turn
+        side = BUY if turn % 2 else SELL
+        near, far = (desk.bid, desk.ask) if side == BUY else (desk.ask, desk.bid)
+        inwards = 1 if side == BUY else -1
+        for order in list(desk.orders.values()):
+            if order.live and (order.order_no * 7 + turn) % 5 == 0:
+                desk.cancel(order)
+            elif order.live and (order.order_no + turn) % 7 == 0:
+                desk.modify(order, order.price + (order.order_no % 3 - 1), 1 + order.lots % LOTS)
+        if turn % 23 == 0:
+            desk.new(side, far, LOTS, tif="134"[turn // 23 % 3])
+        elif turn % 31 == 0:
+            desk.new(side, far, 1, tif="1", market=True)
+        elif turn % 29 == 0:
+            desk.new(side, near + inwards, LOTS, tif="5")
+        elif len(desk.orders) < 12:
+            desk.new(side, near - inwards * (turn % 4), LOTS, tif="15"[turn % 2])
+
+
+class MarketMaker:
+    """The strategy that ships, by its own compiled decision (`strategies/market_maker.py`)."""
+
+    def __init__(self, grid: Grid) -> None:
+        from strategies import market_maker as mm
+
+        self.quote_at = mm.quote_at
+        self.desk = np.zeros(1, mm.DESK)
+        self.lots = max(1, round(0.003 / grid.lot))
+        parameters = dict(
+            gamma=0.3, adj1=1.5, adj2=10.0, edge=0.0, delta=3, order_lots=self.lots, max_lots=40 * self.lots, grid_num=4, levels=40,
+            window_ns=120 * 10**9, refit_ns=5 * 10**9, observe_ns=30 * 10**9,
+        )  # fmt: skip
+        for name, value in parameters.items():
+            self.desk["params"][name] = value
+
+    def decide(self, desk: Desk) -> None:
+        self.desk["market"][0] = (desk.now, desk.bid, desk.ask, desk.buy_high, desk.sell_low, desk.position)
+        self.quote_at(self.desk)
+        out = self.desk["out"][0]
+        follow(desk, BUY, out["bid"][: out["bids"]].tolist(), self.lots)
+        follow(desk, SELL, out["ask"][: out["asks"]].tolist(), self.lots)
+
+
+STRATEGIES: dict[str, Any] = {"grid": FixedGrid, "join": Join, "market_maker": MarketMaker, "restless": Restless}
