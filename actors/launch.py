@@ -149,9 +149,9 @@ def _venue(plan: Plan, day: PreparedDay, instrument: Instrument, levels: int, st
         Queue(queue.model, queue.n),
         order_latency(plan),
         queue.partial_fills,
-        start_ns=start,
+        start_ns=start - 1,
     )
-    return SimVenue(instrument, day, replay, levels)
+    return SimVenue(instrument, day, replay, levels, start)
 
 
 def order_latency(plan: Plan) -> Latency:

@@ -52,7 +52,7 @@ class Frames:
         return []
 
     def next_frame(self) -> int:
-        return next((time for time in self.times if time > self.at), NEVER)
+        return next(iter(self.times[self.absorbed :]), NEVER)
 
     def settle(self, free_at: int, frame_ns: int, until: int) -> int:
         while self.charged < self._arrived() and (begin := max(free_at, self.times[self.charged])) < until:
@@ -96,6 +96,27 @@ def test_a_slow_strategy_sees_the_newest_market_and_never_a_queue() -> None:
     assert handled == [(MS, MS), (5 * MS, 5 * MS), (9 * MS, 9 * MS), (13 * MS, 10 * MS)]
     assert mailbox.replaced == 10 - 4
     assert mailbox.received == mailbox.delivered + mailbox.replaced
+
+
+def test_frames_that_came_while_a_strategy_was_busy_are_handed_over_when_it_is_free_whatever_others_do() -> None:
+    host, listener, _ = market([MS, 2 * MS, 3 * MS], {"tick": 4 * MS})
+    bystander = host.add(Listener("bystander"), host.place("elsewhere"))
+    bystander.wake(7 * MS // 2, "noise")
+    host.run()
+    assert [now for now, _ in listener.seen] == [MS, 5 * MS]
+
+
+def test_a_run_cut_into_slices_is_the_same_run() -> None:
+    cuts = [MS, MS + 1, 2 * MS, 3 * MS, 4 * MS, 5 * MS, 6 * MS, 9 * MS]
+    seen = []
+    for slices in ([], cuts):
+        host, listener, _ = market([k * MS for k in (1, 2, 3, 6, 7)], {"tick": 2 * MS})
+        for until in slices:
+            host.run(until)
+            assert host.clock.now() == until
+        host.run()
+        seen.append([(now, message.received) for now, message in listener.seen])
+    assert seen[0] == seen[1]
 
 
 def test_frames_cost_the_place_their_time_before_the_strategy_is_called() -> None:

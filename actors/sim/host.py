@@ -72,7 +72,7 @@ class Feed(Protocol):
         """What the venue answered by the time reached, each with the time it arrived in `received`."""
 
     def next_frame(self) -> int:
-        """When the next market frame arrives here."""
+        """When the first market frame arrives, or has arrived, that `absorb` has not counted yet."""
 
     def settle(self, free_at: int, frame_ns: int, until: int) -> int:
         """When a place is free of the turns that frames alone began before `until`."""
@@ -124,7 +124,7 @@ class Seat:
 class Place:
     """What shares one process, and therefore its time."""
 
-    __slots__ = ("busy_ns", "feeds", "frame_ns", "free_at", "host", "inbox", "name", "order_ns", "seats", "turn_at", "watching")
+    __slots__ = ("busy_ns", "feeds", "frame_ns", "free_at", "host", "inbox", "name", "order_ns", "seats", "turn_at", "watched")
     beside = True
 
     def __init__(self, host: SimHost, name: str, busy_ns: Mapping[str, int]) -> None:
@@ -137,7 +137,7 @@ class Place:
         self.inbox: deque[tuple[Seat, Message]] = deque()
         self.seats: list[Seat] = []
         self.feeds: list[tuple[Feed, list[Mailbox]]] = []
-        self.watching = False
+        self.watched: list[Feed] = []
 
     def begin(self, now: int) -> None:
         """Schedule the next turn: as soon as the place is free, at the earliest now."""
@@ -148,10 +148,10 @@ class Place:
         self.host.push(self.turn_at, TURN, self, None)
 
     def next_frame_turn(self) -> int:
-        """When the next frame begins a turn of its own; NEVER while a turn is scheduled anyway."""
+        """When a frame, waiting or next to come, begins a turn of its own; NEVER while a turn is scheduled anyway."""
         if self.turn_at != NEVER:
             return NEVER
-        at = min(feed.next_frame() for feed, _ in self.feeds)
+        at = min(feed.next_frame() for feed in self.watched)
         return max(at, self.free_at)
 
     def arrive(self, now: int, message: Message | None) -> None:
@@ -248,7 +248,8 @@ class SimHost:
         self.feeds.append(feed)
         self.gateways[id(feed)] = gateway
         place.feeds.append((feed, mailboxes))
-        place.watching = place.watching or any(not mailbox.sampling for mailbox in mailboxes)
+        if not all(mailbox.sampling for mailbox in mailboxes):
+            place.watched.append(feed)
 
     def push(self, at: int, rank: int, target: Target, message: Message | None) -> None:
         """Put an event on the heap."""
@@ -272,22 +273,28 @@ class SimHost:
         return True
 
     def moment(self, until: int) -> bool:
-        """Take the next event before `until`; False when there is none, the clock then stands at `until`."""
+        """Take the next event before `until`; False when there is none, the clock then stands at `until`.
+
+        The markets then stand just before it, so that a run may be cut anywhere and goes on as if it had not been.
+        """
         heap = self._heap
         due = heap[0][0] if heap else NEVER
         early: Place | None = None
         for place in self.places.values():
-            if place.watching:
+            if place.watched:
                 at = place.next_frame_turn()
                 if at < due:
                     due, early = at, place
         last = due >= until
         pushed = self._count
-        self.clock.move(self._catch_up(until if last else due))
+        reached = self._catch_up(until - 1 if last else due)
         if self._count != pushed:
+            self.clock.move(reached)
             return True
         if last:
+            self.clock.move(until)
             return False
+        self.clock.move(due)
         if early is not None:
             early.arrive(due, None)
         else:

@@ -12,6 +12,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from core.order import Order
 
 from actors.history.prepared import PreparedDay
@@ -49,26 +51,36 @@ class _Held:
 
 
 class SimVenue:
-    """Feed and session of one instrument over one replay. `marks` are mark prices as (time received, price in 1e-8) columns."""
+    """Feed and session of one instrument over one replay, whose market before `start` (ns UTC) is history to everybody."""
 
     beside = True
 
-    def __init__(self, instrument: Instrument, day: PreparedDay, replay: Replay, levels: int) -> None:
+    def __init__(self, instrument: Instrument, day: PreparedDay, replay: Replay, levels: int, start: int) -> None:
         self.symbol = instrument.symbol
         self.instrument, self.replay, self.levels, self.day = instrument, replay, levels, day.day
         self._local_ns, self._exch_ns = day.local.ns, day.exch.ns
+        self._frames_at = memoryview(np.ascontiguousarray(day.local.ns))
         self._mark_times, self._marks = day.marks.local_ns.tolist(), day.marks.mark_e8.tolist()
-        self._absorbed = 0
-        self._charged = 0
+        self._skip(start)
         self._held: dict[int, _Held] = {}
         self._number_of: dict[str, int] = {}
         self._numbers = 0
         self._executions = 0
         self.advance = replay.advance
         self.look = replay.look
-        self.next_frame = replay.next_feed
 
     # --- the feed
+
+    def _skip(self, start: int) -> None:
+        """Bring the book to `start`: no frame before it is counted or charged, no trade before it is folded into a tick."""
+        self.replay.advance(start - 1)
+        self.replay.take_trades()
+        self._absorbed = self._charged = self.replay.rows_local
+
+    def next_frame(self) -> int:
+        """When the first frame arrives, or has arrived, that `absorb` has not counted yet."""
+        row = self._absorbed
+        return self._frames_at[row] if row < len(self._frames_at) else NEVER
 
     def absorb(self) -> tuple[int, int]:
         """Frames arrived since the last call, and how many of them no earlier turn has been charged for."""
