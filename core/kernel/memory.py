@@ -21,6 +21,7 @@ from typing import Any, TypeVar, cast
 import numba
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba import types
+from numba.core.caching import IndexDataCacheFile
 from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,13 +40,16 @@ def _sources(folder: Path) -> bytes:
 
 
 def _kept(dispatcher: Any, function: Callable[..., Any]) -> Any:
-    """Key the cache by everything that may have been compiled in.
+    """Key the cache by everything that may have been compiled in, and by the module's name.
 
     numba looks at the function's own file only: an edited queue model would go on running inside a replay that was compiled
-    before the edit. So the stamp that it compares takes in the whole kernel and the folder that the function stands in.
+    before the edit. So the stamp that it compares takes in the whole kernel and the folder that the function stands in. And what
+    it keeps names the module to import: a strategy loaded from its path has another name than the same file in a package.
     """
-    file = dispatcher._cache._cache_file
-    file._source_stamp = (file._source_stamp, _sources(Path(function.__code__.co_filename).parent))
+    impl = dispatcher._cache._impl
+    stamp = (impl.locator.get_source_stamp(), _sources(Path(function.__code__.co_filename).parent))
+    name = f"{impl.filename_base}-{sha256(function.__module__.encode()).hexdigest()[:8]}"
+    dispatcher._cache._cache_file = IndexDataCacheFile(impl.locator.get_cache_path(), name, stamp)
     return dispatcher
 
 
