@@ -1,65 +1,137 @@
-"""The ledger: executions by their ids, each applied once; everything else is derived from them.
+"""The ledger: executions by their ids, each applied once; everything else follows from them.
 
 An `Account` is one instrument's (the asset): position, average price, profit, fees, funding. The `Ledger` holds one an
-instrument and adds them up (the book). The convention is average cost: a fill that increases a position moves its average
-price, one that reduces it realises the difference, one that goes through zero does both, closing first.
+instrument and adds them up by settlement currency (the book), because amounts of different currencies have no sum.
 
-Money is exact inside. For a linear contract the value of a fill is a whole number of ticks times lots, so cash before fees is an
-integer and cash + position * price is conserved to the last unit; fees and funding are whole 1e-8 of the settlement
-currency. An inverse contract's value is a quotient, kept as a Fraction. Floats appear only where a figure is read.
+The convention is average cost. A fill that increases a position moves its average price; one that reduces it realises the
+difference to the average; one that goes through zero does both, closing first, then opening at its own price.
 
-A bust or correction changes an execution that was applied; the account is then folded again from its executions, in the order in
-which they came.
+Money is exact inside. A linear contract's values are whole ticks times lots. An inverse contract's value is a quotient and is
+rounded once, at the fill, to `INVERSE_UNITS` of the base currency. Fees and funding are whole 1e-8. So cash and the value of the
+position at a price are conserved to the last unit, in any order of fills. Where a part of a position is closed, its share of the
+cost is rounded to the unit; the remainder stays with the open part, so that realised and unrealised profit still add up to the
+whole. Floats appear only where a figure is read.
+
+A bust takes the whole fill back, its fee too; a correction replaces quantity, price and fee. The account is then folded again
+from its executions as they stand, in the order in which their fills arrived.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from fractions import Fraction
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from core.execution import BUST, CORRECTION, TRADE, Executions
 from core.instrument import Instrument
-from core.message import ExecType, ExecutionReport, Funding, Liquidity
+from core.message import ExecutionReport, Funding
 from core.price import BUY, E8
 
-Money = int | Fraction
-"""A value in the instrument's unit: ticks times lots (linear), lots over ticks (inverse)."""
-Execution = tuple[int, int, int, bool]
-"""Signed lots, price in ticks, commission in 1e-8, maker."""
+INVERSE_UNITS: Final = 10**12
+"""Units of the base currency that inverse values are rounded to: four digits below the satoshi in which venues settle."""
 
 
 class Account:
-    """One instrument's position and money, in its settlement currency."""
+    """One instrument's position (signed lots) and money (settlement currency; `..._units` and `..._e8` are exact)."""
 
-    __slots__ = ("_busts", "_corrections", "_executions", "_inverse", "_unit", "cost", "fees_e8", "funding_e8", "instrument",
-                 "position", "realised_units", "trades", "turnover_units", "unit_cash")  # fmt: skip
+    __slots__ = ("_direction", "_funded", "_ratio", "_scale", "_unit", "cost_units", "executions", "fees_e8", "flow_units",
+                 "funding_e8", "instrument", "position", "trades", "turnover_units")  # fmt: skip
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
-        self._inverse, self._unit = instrument.inverse, instrument.unit
-        self._executions: dict[str, Execution] = {}
-        self._busts: set[str] = set()
-        self._corrections: dict[str, tuple[int, int]] = {}
+        contract = Fraction(instrument.contract_value) * Fraction(instrument.lot)
+        tick = Fraction(instrument.tick)
+        self._ratio = contract / tick if instrument.inverse else contract * tick
+        self._scale = round(self._ratio * INVERSE_UNITS) if instrument.inverse else 0
+        self._unit = 1 / INVERSE_UNITS if instrument.inverse else float(self._ratio)
+        self._direction = 1 if instrument.inverse else -1
+        self._funded: set[int] = set()
+        self.executions = Executions()
         self.funding_e8 = 0
         self._clear()
 
-    def _clear(self) -> None:
-        self.position = 0
-        self.cost: Money = 0
-        self.unit_cash: Money = 0
-        self.realised_units: Money = 0
-        self.turnover_units: Money = 0
-        self.fees_e8 = 0
-        self.trades = 0
+    # --- facts in
 
-    # --- reading
+    def apply(self, report: ExecutionReport) -> bool:
+        """Take an execution, bust or correction; False when it was taken before or is none of these."""
+        exec_type = report.exec_type
+        if exec_type != TRADE and exec_type != BUST and exec_type != CORRECTION:  # noqa: PLR1714
+            return False
+        if not self.executions.add(report):
+            return False
+        if exec_type == TRADE and not self.executions.superseded(report.exec_id):
+            self._fold(report)
+        else:
+            self._clear()
+            for one in self.executions:
+                self._fold(one)
+        return True
+
+    def fund(self, funding: Funding) -> int:
+        """Settle funding, once a settlement time: longs pay a positive rate on the value at the mark price.
+
+        Returns what was received, in 1e-8, rounded to the nearest.
+        """
+        if funding.transact_time in self._funded:
+            return 0
+        self._funded.add(funding.transact_time)
+        mark = Fraction(funding.mark_price_e8, E8) / Fraction(self.instrument.tick)
+        if not mark:
+            return 0
+        value = (self.position / mark if self._scale else self.position * mark) * self._ratio
+        received = round(-value * funding.funding_rate_e8)
+        self.funding_e8 += received
+        return received
+
+    def _clear(self) -> None:
+        self.position = self.trades = 0
+        self.cost_units = self.flow_units = self.turnover_units = self.fees_e8 = 0
+
+    def _fold(self, report: ExecutionReport) -> None:
+        """Count one execution: `flow_units` is what fills paid in and out, `cost_units` the open part's signed value at entry."""
+        qty, price, held = report.last_qty, report.last_px, self.position
+        scale = self._scale
+        value = (2 * qty * scale + price) // (2 * price) if scale else qty * price
+        self.trades += 1
+        self.turnover_units += value
+        self.fees_e8 += report.commission_e8
+        if report.side != BUY:
+            qty, value = -qty, -value
+        self.flow_units += self._direction * value
+        after = self.position = held + qty
+        if held * qty >= 0:
+            self.cost_units += value
+        elif held * after < 0:
+            self.cost_units = _share(value, after, qty)
+        else:
+            self.cost_units = _share(self.cost_units, after, held)
+
+    # --- what follows from them
 
     @property
     def avg_price(self) -> float:
-        """Average entry price of the open position in ticks; 0 when flat."""
-        if not self.position:
+        """Average entry price of the open position in ticks (inverse: the harmonic mean); 0 when flat."""
+        if not self.cost_units:
             return 0.0
-        return float(self.position / self.cost if self._inverse else self.cost / self.position)
+        return self.position * self._scale / self.cost_units if self._scale else self.cost_units / self.position
+
+    @property
+    def realised_units(self) -> int:
+        """Profit of what was closed, in units: what came in and went out, but for the cost of what is still open."""
+        return self.flow_units - self._direction * self.cost_units
+
+    @property
+    def realised(self) -> float:
+        """Profit of what was closed, before fees and funding."""
+        return self.realised_units * self._unit
+
+    def unrealised(self, price_ticks: float) -> float:
+        """Profit of the open position if it were closed at a price."""
+        return self._direction * (self.cost_units - self._worth(price_ticks)) * self._unit
 
     @property
     def fees(self) -> float:
@@ -72,142 +144,66 @@ class Account:
         return self.funding_e8 / E8
 
     @property
-    def realised(self) -> float:
-        """Profit of what was closed, before fees and funding."""
-        return float(self.realised_units) * self._unit
-
-    @property
     def cash(self) -> float:
         """What fills, fees and funding have moved; starts at 0."""
-        return float(self.unit_cash) * self._unit - self.fees + self.funding
+        return self.flow_units * self._unit + (self.funding_e8 - self.fees_e8) / E8
+
+    @property
+    def cash_exact(self) -> Decimal:
+        """`cash` to the last digit."""
+        unit = Fraction(1, INVERSE_UNITS) if self._scale else self._ratio
+        exact = self.flow_units * unit + Fraction(self.funding_e8 - self.fees_e8, E8)
+        return Decimal(exact.numerator) / Decimal(exact.denominator)
 
     @property
     def turnover(self) -> float:
         """Value of everything executed."""
-        return float(self.turnover_units) * self._unit
-
-    def unrealised(self, price_ticks: float) -> float:
-        """Profit of the open position if it were closed at a price."""
-        return (self._value(price_ticks) - float(self.cost)) * (-self._unit if self._inverse else self._unit)
+        return self.turnover_units * self._unit
 
     def equity(self, price_ticks: float) -> float:
         """Cash and the open position at a price: everything earned since the beginning, after fees and funding."""
-        worth = self._value(price_ticks) * self._unit
-        return self.cash - worth if self._inverse else self.cash + worth
+        return self.cash - self._direction * self._worth(price_ticks) * self._unit
 
-    def _value(self, price_ticks: float) -> float:
-        if self._inverse:
-            return self.position / price_ticks if price_ticks else 0.0
+    def _worth(self, price_ticks: float) -> float:
+        """Signed value of the position at a price, in units; a price of 0 is no price."""
+        if self._scale:
+            return self.position * self._scale / price_ticks if price_ticks else 0.0
         return self.position * price_ticks
 
-    # --- writing
 
-    def apply(self, report: ExecutionReport) -> bool:
-        """Take an execution, bust or correction; False when it was taken before or is none of these."""
-        kind = report.exec_type
-        if kind == ExecType.TRADE:
-            return self._trade(report)
-        if kind == ExecType.TRADE_CANCEL:
-            return self._bust(report.exec_ref_id)
-        if kind == ExecType.TRADE_CORRECT:
-            return self._correct(report)
-        return False
-
-    def fund(self, funding: Funding) -> int:
-        """Settle funding: longs pay a positive rate on the value at the mark price. Returns what was received, in 1e-8."""
-        instrument = self.instrument
-        mark = Fraction(funding.mark_price_e8, E8) / Fraction(instrument.tick)
-        if not self.position or not mark:
-            return 0
-        unit = _exact_unit(instrument)
-        value = (Fraction(self.position) / mark if self._inverse else self.position * mark) * unit
-        received = round(-value * funding.funding_rate_e8)
-        self.funding_e8 += received
-        return received
-
-    def _trade(self, report: ExecutionReport) -> bool:
-        if report.exec_id in self._executions or report.exec_id in self._busts or not report.last_qty:
-            return False
-        qty, price = self._corrections.get(report.exec_id, (report.last_qty, report.last_px))
-        signed = qty if report.side == BUY else -qty
-        execution = (signed, price, report.commission_e8, report.last_liquidity_ind == Liquidity.MAKER)
-        self._executions[report.exec_id] = execution
-        self._fold(execution)
-        return True
-
-    def _bust(self, exec_id: str) -> bool:
-        if exec_id in self._busts:
-            return False
-        self._busts.add(exec_id)
-        if self._executions.pop(exec_id, None) is not None:
-            self._refold()
-        return True
-
-    def _correct(self, report: ExecutionReport) -> bool:
-        corrected = (report.last_qty, report.last_px)
-        if self._corrections.get(report.exec_ref_id) == corrected:
-            return False
-        self._corrections[report.exec_ref_id] = corrected
-        known = self._executions.get(report.exec_ref_id)
-        if known is not None:
-            qty = report.last_qty if known[0] > 0 else -report.last_qty
-            self._executions[report.exec_ref_id] = (qty, report.last_px, report.commission_e8 or known[2], known[3])
-            self._refold()
-        return True
-
-    def _refold(self) -> None:
-        self._clear()
-        for execution in self._executions.values():
-            self._fold(execution)
-
-    def _fold(self, execution: Execution) -> None:
-        qty, price, commission, _ = execution
-        held = self.position
-        value = self._worth(qty, price)
-        self.trades += 1
-        self.fees_e8 += commission
-        traded: Money = value if qty > 0 else -value
-        self.turnover_units += traded
-        paid: Money = value if self._inverse else -value
-        self.unit_cash += paid
-        self.position = held + qty
-        if held == 0 or (held > 0) == (qty > 0):
-            self.cost += value
-            return
-        closed = max(held, -qty) if held < 0 else min(held, -qty)
-        released = self.cost if closed == held else _share(self.cost, closed, held)
-        gained = self._worth(closed, price) - released
-        profit: Money = -gained if self._inverse else gained
-        self.realised_units += profit
-        self.cost += self._worth(qty + closed, price) - released
-
-    def _worth(self, qty: int, price: int) -> Money:
-        """Signed lots at a price, in units."""
-        return Fraction(qty, price) if self._inverse else qty * price
+def _share(total: int, part: int, whole: int) -> int:
+    """`total * part / whole` to the nearest whole number."""
+    return (2 * total * part + whole) // (2 * whole)
 
 
-def _share(total: Money, part: int, whole: int) -> Money:
-    """`total * part / whole`, exactly; a whole number stays an int, which is several times faster than a Fraction."""
-    if isinstance(total, int):
-        quotient, rest = divmod(total * part, whole)
-        return Fraction(total * part, whole) if rest else quotient
-    share = total * part / whole
-    return share.numerator if share.denominator == 1 else share
+class Book(Struct, frozen=True):
+    """All accounts of one settlement currency together."""
 
-
-def _exact_unit(instrument: Instrument) -> Fraction:
-    value = Fraction(instrument.contract_value) * Fraction(instrument.lot)
-    return value / Fraction(instrument.tick) if instrument.inverse else value * Fraction(instrument.tick)
+    cash: float = 0.0
+    fees: float = 0.0
+    funding: float = 0.0
+    turnover: float = 0.0
+    realised: float = 0.0
+    unrealised: float = 0.0
+    equity: float = 0.0
 
 
 class Ledger:
-    """All accounts of one owner."""
+    """All accounts of one owner, by symbol."""
 
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self.accounts: Final = {one.symbol: Account(one) for one in instruments}
+        self.strangers: Final[list[ExecutionReport]] = []
+
+    def admit(self, instrument: Instrument) -> None:
+        """Open an account for one more instrument and book what was executed on it before it was known."""
+        account = self.accounts.setdefault(instrument.symbol, Account(instrument))
+        for report in [one for one in self.strangers if one.symbol == instrument.symbol]:
+            self.strangers.remove(report)
+            account.apply(report)
 
     def of(self, symbol: str) -> Account:
-        """One instrument's account."""
+        """One instrument's account. Raises KeyError for one that was never named."""
         return self.accounts[symbol]
 
     def position(self, symbol: str) -> int:
@@ -215,41 +211,28 @@ class Ledger:
         return self.accounts[symbol].position
 
     def apply(self, report: ExecutionReport) -> bool:
-        """Take a report; False when it is no execution or was taken before."""
+        """Take a report; False when it is no execution or was taken before. One of an unknown instrument is kept aside."""
         account = self.accounts.get(report.symbol)
-        return account is not None and account.apply(report)
+        if account is not None:
+            return account.apply(report)
+        if report.exec_type in (TRADE, BUST, CORRECTION):
+            self.strangers.append(report)
+        return False
 
     def fund(self, funding: Funding) -> int:
         """Settle funding on one instrument; returns what was received, in 1e-8."""
         account = self.accounts.get(funding.symbol)
         return account.fund(funding) if account is not None else 0
 
-    @property
-    def cash(self) -> float:
-        """All accounts' cash."""
-        return sum(account.cash for account in self.accounts.values())
+    def books(self, prices: Mapping[str, float]) -> dict[str, Book]:
+        """All accounts together by settlement currency, at prices in ticks by symbol.
 
-    @property
-    def fees(self) -> float:
-        """All accounts' fees."""
-        return sum(account.fees for account in self.accounts.values())
-
-    @property
-    def funding(self) -> float:
-        """All accounts' funding."""
-        return sum(account.funding for account in self.accounts.values())
-
-    @property
-    def realised(self) -> float:
-        """All accounts' realised profit."""
-        return sum(account.realised for account in self.accounts.values())
-
-    def unrealised(self, prices: Mapping[str, float]) -> float:
-        """All open positions' profit at these prices in ticks by symbol."""
-        return sum(account.unrealised(prices[symbol]) for symbol, account in self.accounts.items() if account.position)
-
-    def equity(self, prices: Mapping[str, float]) -> float:
-        """The book: cash and positions at these prices in ticks by symbol."""
-        return sum(
-            account.equity(prices[symbol]) if account.position else account.cash for symbol, account in self.accounts.items()
-        )
+        Raises KeyError when an open position has no price.
+        """
+        found: dict[str, Book] = {}
+        for symbol, one in self.accounts.items():
+            price = prices[symbol] if one.position else 0.0
+            figures = (one.cash, one.fees, one.funding, one.turnover, one.realised, one.unrealised(price), one.equity(price))
+            before = astuple(found.get(one.instrument.settles_in, Book()))
+            found[one.instrument.settles_in] = Book(*map(sum, zip(before, figures, strict=True)))
+        return found

@@ -274,6 +274,11 @@ class Order:
         return total
 
     @property
+    def executions(self) -> tuple[ExecutionReport, ...]:
+        """The reports of its executions as they stand now."""
+        return tuple(self._executions)
+
+    @property
     def leaves_qty(self) -> int:
         """Lots that may still be executed."""
         if self._end is not None or (self._standings and not all(one.open for one in self._standings.values())):
