@@ -129,18 +129,25 @@ def test_a_day_at_once_is_the_same_as_event_by_event(feed, opening):
         assert not len(best) or best[-1][2] == min(asks, default=0)
 
 
-def folded(events, steps):
+def folded(events, steps, near=8):
+    """The book by the kernel, with so few ticks in its near part that levels of the far part matter too."""
     picked = np.where(steps < 0, -steps - 1, steps)
     counts = [(len(m.bids), len(m.asks)) for m in events]
     levels = [level for m in events for level in (*m.bids, *m.asks)]
     start = np.cumsum([0] + [sum(pair) for pair in counts])[:-1].astype(np.int64)
     tick, lots = (np.array([level[i] for level in levels], np.int64) for i in (0, 1))
-    price, qty, size = np.zeros((2, len(levels) + 2), np.int64), np.zeros((2, len(levels) + 2), np.int64), np.zeros(2, np.int64)
     bids = np.array([-1 if s < 0 else counts[i][0] for s, i in zip(steps, picked, strict=True)], np.int64)
     asks = np.array([0 if s < 0 else counts[i][1] for s, i in zip(steps, picked, strict=True)], np.int64)
     is_snapshot = np.array([isinstance(events[i], MarketDataSnapshot) for i in picked], np.uint8)
     best = np.zeros((len(steps), 4), np.int64)
     at = start[picked] if len(picked) else np.zeros(0, np.int64)
-    crossed = fold(is_snapshot, at, bids, asks, tick, lots, price, qty, size, best)
-    sides = [dict(zip(price[i, : size[i]].tolist(), qty[i, : size[i]].tolist(), strict=True)) for i in (0, 1)]
+    touched = np.array([[near, -1], [near, -1]], np.int64)
+    far = [np.zeros((2, len(levels) + 2), np.int64) for _ in range(2)]
+    book = (np.zeros((2, near), np.int64), 12, touched, *far, np.zeros(2, np.int64))
+    crossed = fold(is_snapshot, at, bids, asks, tick, lots, book, best)
+    sides = []
+    for side in (0, 1):
+        kept = {12 + place: int(qty) for place, qty in enumerate(book[0][side]) if qty}
+        size = book[5][side]
+        sides.append(kept | dict(zip(far[0][side, :size].tolist(), far[1][side, :size].tolist(), strict=True)))
     return sides[0], sides[1], crossed, best

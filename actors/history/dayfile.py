@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from actors.errors import UserError
 from actors.history.schema import BOOKS, LAYOUT, TABLES, Day
 
-CHUNK_ROWS = 65_536
-"""Rows a compressed block: 256 kB of ticks, a few ms to read a slice of 10,000 rows."""
+CHUNK_ROWS = 16_384
+"""Rows a compressed block: a slice of 10,000 rows touches two; four times as many compress 2 % better and write slower."""
 FILTERS = tables.Filters(complevel=5, complib="blosc:lz4", shuffle=True, fletcher32=True)
 
 Part = dict[str, dict[str, NDArray[Any]]]
@@ -37,8 +37,8 @@ EMPTY_BOOK: Book = (np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64))
 class DayWriter:
     """Writes one day file. Leaving the `with` block without `commit` leaves the old file, if any, as it was."""
 
-    def __init__(self, path: Path, wide: Iterable[str] = ()) -> None:
-        """`wide`: "tick" and/or "lots", the columns that do not fit 32 bits."""
+    def __init__(self, path: Path, wide: Iterable[str] = (), rows: dict[str, int] | None = None) -> None:
+        """`wide`: "tick" and/or "lots", the columns that do not fit 32 bits. `rows`: how many a table will have."""
         self.path = path
         self._beside = path.with_name(f".{path.name}.{os.getpid()}.part")
         self._wide = {name for name in ("tick", "bid_tick", "ask_tick") if "tick" in wide}
@@ -46,6 +46,7 @@ class DayWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = tables.open_file(str(self._beside), "w", title="astrarium day")
         self._columns: dict[tuple[str, str], Any] = {}
+        self._rows = rows or {}
 
     def append(self, part: Part) -> None:
         """Add rows to tables."""
@@ -90,7 +91,7 @@ class DayWriter:
                 tables.Atom.from_dtype(dtype),
                 (0,),
                 filters=FILTERS,
-                chunkshape=(CHUNK_ROWS,),
+                chunkshape=(max(1, min(CHUNK_ROWS, self._rows.get(table, CHUNK_ROWS))),),  # no block is padded to full length
                 createparents=True,
                 track_times=False,
             )

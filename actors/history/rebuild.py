@@ -55,7 +55,8 @@ def rebuild(path: Path, day: Day, sources: Sequence[Source], before: Before) -> 
     day.apart = int(np.count_nonzero((verdict == APART) | (verdict == GAP)))
     day.gap_count = int(np.count_nonzero(verdict == GAP))
     day.gaps = _gaps(day.segments, depth, verdict)
-    with DayWriter(path, {what for source in sources for what in source.wide}) as writer:
+    wide = {what for source in sources for what in source.wide}
+    with DayWriter(path, wide, {table: day.rows(table) for table in TABLES}) as writer:
         for source in sources:
             for table in TABLES:
                 for start in range(0, source.segment.rows.get(table, 0), BLOCK_ROWS):

@@ -33,7 +33,12 @@ FRAME_COLUMNS = 13
 SYMBOL_BYTES, SYMBOLS_MAX = 32, 64
 LEVEL_BYTES_MIN = 9  # `["1","1"]`: no level can be shorter, so no chunk can hold more than its bytes over this
 
-_STRING, _INT, _TRUE, _FALSE, _NULL, _LEVELS = 1, 2, 3, 4, 5, 6
+_PLAIN = np.zeros(256, np.bool_)
+"""Bytes that may stand in a string as they are; a quote, an escape, a control byte or anything beyond ASCII is another's business."""
+_PLAIN[32:128] = True
+_PLAIN[[34, 92]] = False
+
+_STRING, _DECIMAL, _INT, _TRUE, _FALSE, _NULL, _LEVELS = 1, 2, 3, 4, 5, 6, 7
 _KEY_PU, _KEY_LAST_UPDATE_ID, _KEY_OTHER = 1, 2, 3
 
 
@@ -191,6 +196,8 @@ def scan(
     first = np.zeros(128, np.int64)
     last = np.zeros(128, np.int64)
     kinds = np.zeros(128, np.int64)
+    digits = np.zeros(128, np.int64)
+    places = np.zeros(128, np.int64)
     while at < end:
         start = at
         stop = at
@@ -206,7 +213,7 @@ def scan(
             stream_kind = 0
             if buf[p + 1] == 115 and _is(buf, p, _STREAM):
                 p += 10
-                while buf[p] >= 32 and buf[p] < 128 and buf[p] != 64 and buf[p] != 34 and buf[p] != 92:
+                while _PLAIN[buf[p]] and buf[p] != 64:
                     p += 1
                 if buf[p] != 64:
                     break
@@ -244,7 +251,7 @@ def scan(
                     p += 2
                 else:
                     begin = p
-                    while buf[p] > 34 and buf[p] != 92 and buf[p] < 128:
+                    while _PLAIN[buf[p]]:
                         p += 1
                     if buf[p] != 34:
                         p = -1
@@ -269,13 +276,20 @@ def scan(
                 if c == 34:
                     p += 1
                     first[key] = p
-                    while buf[p] >= 32 and buf[p] != 34 and buf[p] != 92 and buf[p] < 128:
-                        p += 1
-                    if buf[p] != 34:
-                        p = -1
-                        break
-                    last[key] = p
                     kinds[key] = _STRING
+                    close = -1
+                    if 48 <= buf[p] <= 57:
+                        digits[key], places[key], close = _decimal(buf, p)
+                    if close >= 0:
+                        kinds[key] = _DECIMAL
+                        p = close
+                    else:
+                        while _PLAIN[buf[p]]:
+                            p += 1
+                        if buf[p] != 34:
+                            p = -1
+                            break
+                    last[key] = p
                     p += 1
                 elif 48 <= c <= 57:
                     value, p = _integer(buf, p)
@@ -355,7 +369,7 @@ def scan(
                 break
             symbol = -1
             if kind != SNAPSHOT:
-                if seen[115] != mark or kinds[115] != _STRING:
+                if seen[115] != mark or kinds[115] > _DECIMAL:
                     break
                 symbol = _symbol(buf, first[115], last[115], symbols, known)
                 if symbol < 0:
@@ -407,19 +421,13 @@ def scan(
                 key = 116 if kind == TRADE else 97
                 if seen[key] != mark or kinds[key] != _INT or seen[112] != mark or seen[113] != mark or seen[109] != mark:
                     break
-                if kinds[112] != _STRING or kinds[113] != _STRING or t_ms <= 0:
+                if kinds[112] != _DECIMAL or kinds[113] != _DECIMAL or t_ms <= 0:
                     break
                 frames[count, ID] = first[key]
-                value, decimals, close = _decimal(buf, first[112])
-                if close < 0 or close != last[112]:
-                    break
-                frames[count, PRICE] = value
-                frames[count, PRICE_DECIMALS] = decimals
-                value, decimals, close = _decimal(buf, first[113])
-                if close < 0 or close != last[113]:
-                    break
-                frames[count, QTY] = value
-                frames[count, QTY_DECIMALS] = decimals
+                frames[count, PRICE] = digits[112]
+                frames[count, PRICE_DECIMALS] = places[112]
+                frames[count, QTY] = digits[113]
+                frames[count, QTY_DECIMALS] = places[113]
                 if kinds[109] == _TRUE:
                     frames[count, MAKER] = 1
                 elif kinds[109] == _FALSE:
@@ -442,24 +450,20 @@ def scan(
                 good = True
                 for i in range(4):
                     key = 98 if i == 0 else (66 if i == 1 else (97 if i == 2 else 65))
-                    if seen[key] != mark or kinds[key] != _STRING:
+                    if seen[key] != mark or kinds[key] != _DECIMAL:
                         good = False
                         break
-                    value, decimals, close = _decimal(buf, first[key])
-                    if close < 0 or close != last[key]:
-                        good = False
-                        break
-                    frames[count, BID + i] = value
-                    packed |= decimals << (8 * i)
+                    frames[count, BID + i] = digits[key]
+                    packed |= places[key] << (8 * i)
                 if not good:
                     break
                 frames[count, DECIMALS] = packed
                 frames[count, VENUE] = USDM if (t_ms > 0 or e_ms > 0) else SPOT
             else:
-                if seen[112] != mark or kinds[112] != _STRING or e_ms <= 0 or t_ms <= 0:
+                if seen[112] != mark or kinds[112] > _DECIMAL or e_ms <= 0 or t_ms <= 0:
                     break
                 value, close = _e8(buf, first[112])
-                if close < 0 or seen[105] != mark or kinds[105] != _STRING or seen[114] != mark or kinds[114] != _STRING:
+                if close < 0 or seen[105] != mark or kinds[105] > _DECIMAL or seen[114] != mark or kinds[114] > _DECIMAL:
                     break
                 frames[count, MARK_E8] = value
                 value, close = _e8(buf, first[105])

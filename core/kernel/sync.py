@@ -3,8 +3,8 @@
 `plan` reads only the numbers of the events and returns steps: an event's index, or -(index + 1) where the book is lost at
 that event. Buffered events that a snapshot brings back stand behind the snapshot in the steps, though before it in the file.
 
-`fold` applies levels to a book held as two sorted columns a side, worst first, best last: most updates are near the best, so
-little moves, and the best is the last element. About 10 M levels a second.
+`fold` applies levels to a book whose near part is an array by tick, so that a level costs one store whatever its place, and whose
+far part, the odd orders at a hundredth or a hundred times the market, is two sorted columns a side, worst first.
 """
 
 from __future__ import annotations
@@ -126,32 +126,65 @@ def _set(price: Any, qty: Any, size: int, sign: int, tick: int, lots: int) -> in
 
 
 @njit(cache=True, nogil=True)
-def fold(
-    snapshot: Any, start: Any, bids: Any, asks: Any, tick: Any, lots: Any, price: Any, qty: Any, size: Any, best: Any
-) -> int:
-    """Apply events in order to the book `price`, `qty` (2, room) with `size` (2): bids are row 0, asks row 1.
+def fold(snapshot: Any, start: Any, bids: Any, asks: Any, tick: Any, lots: Any, book: Any, best: Any) -> int:
+    """Apply events in order to a book (near, low, touched, price, qty, size): see `actors.history.folding.Folding`.
 
     An event's levels are `tick`, `lots` from `start`, `bids` and then `asks` of them; bids -1 means that the book is lost.
     `best` (events, 4) takes the best bid, its lots, the best ask, its lots after each event (0 where a side is empty).
-    Room must exceed the sizes by the number of levels. Returns after how many events the book was crossed.
+    There must be room in `price` and `qty` for one level more a level given. Returns after how many events the book was crossed.
     """
+    near, low, touched, price, qty, size = book
+    width = near.shape[1]
     crossed = 0
-    bid_size, ask_size = size[0], size[1]
-    bid_price, ask_price, bid_qty, ask_qty = price[0], price[1], qty[0], qty[1]
     for i in range(len(start)):
         if snapshot[i] or bids[i] < 0:
-            bid_size, ask_size = 0, 0
+            _forget(near, touched, size)
         at = start[i]
         middle = at + max(bids[i], 0)
         for k in range(at, middle):
-            bid_size = _set(bid_price, bid_qty, bid_size, 1, tick[k], lots[k])
+            place = tick[k] - low
+            if 0 <= place < width:
+                near[0, place] = lots[k]
+                touched[0, 0] = min(touched[0, 0], place)
+                if lots[k] > 0:
+                    touched[0, 1] = max(touched[0, 1], place)
+            else:
+                size[0] = _set(price[0], qty[0], size[0], 1, tick[k], lots[k])
         for k in range(middle, middle + max(asks[i], 0)):
-            ask_size = _set(ask_price, ask_qty, ask_size, -1, tick[k], lots[k])
-        best[i, 0] = bid_price[bid_size - 1] if bid_size else 0
-        best[i, 1] = bid_qty[bid_size - 1] if bid_size else 0
-        best[i, 2] = ask_price[ask_size - 1] if ask_size else 0
-        best[i, 3] = ask_qty[ask_size - 1] if ask_size else 0
-        if bid_size and ask_size and best[i, 0] >= best[i, 2]:
+            place = tick[k] - low
+            if 0 <= place < width:
+                near[1, place] = lots[k]
+                touched[1, 1] = max(touched[1, 1], place)
+                if lots[k] > 0:
+                    touched[1, 0] = min(touched[1, 0], place)
+            else:
+                size[1] = _set(price[1], qty[1], size[1], -1, tick[k], lots[k])
+        bid, ask = touched[0, 1], touched[1, 0]
+        while bid >= touched[0, 0] and near[0, bid] == 0:
+            bid -= 1
+        while ask <= touched[1, 1] and near[1, ask] == 0:
+            ask += 1
+        touched[0, 1], touched[1, 0] = bid, ask
+        best[i, 0] = best[i, 1] = best[i, 2] = best[i, 3] = 0
+        if bid >= touched[0, 0]:
+            best[i, 0], best[i, 1] = low + bid, near[0, bid]
+        if size[0] and (best[i, 1] == 0 or price[0, size[0] - 1] > best[i, 0]):
+            best[i, 0], best[i, 1] = price[0, size[0] - 1], qty[0, size[0] - 1]
+        if ask <= touched[1, 1]:
+            best[i, 2], best[i, 3] = low + ask, near[1, ask]
+        if size[1] and (best[i, 3] == 0 or price[1, size[1] - 1] < best[i, 2]):
+            best[i, 2], best[i, 3] = price[1, size[1] - 1], qty[1, size[1] - 1]
+        if best[i, 1] and best[i, 3] and best[i, 0] >= best[i, 2]:
             crossed += 1
-    size[0], size[1] = bid_size, ask_size
     return crossed
+
+
+@njit(cache=True, nogil=True)
+def _forget(near: Any, touched: Any, size: Any) -> None:
+    """Empty both sides."""
+    width = near.shape[1]
+    for side in range(2):
+        for place in range(touched[side, 0], touched[side, 1] + 1):
+            near[side, place] = 0
+        touched[side, 0], touched[side, 1] = width, -1
+        size[side] = 0
