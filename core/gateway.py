@@ -115,6 +115,7 @@ class Gateway:
         order = self.orders.get(reject.orig_cl_ord_id)
         if order is not None:
             order.on_cancel_reject(reject)
+            self._retire(order)
         reject.strategy = self._owner.get(reject.orig_cl_ord_id, "")
         reject.now = now
         self._outbox.send(reject)
