@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from actors.history.dayfile import DayFile
-from actors.history.importer import import_files
+from actors.history.importer import Importer
 from actors.history.synth import synthesize
 from actors.history.tickdb import TickDb
 
@@ -76,15 +76,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as root:
         synthesize(Path(root) / "made", "BTCUSDT", days=1, events=options.events, seed=1)
         files = sorted((options.captures / "hftbacktest" / "usdm").glob("btcusdt*"))
-        if files:
-            import_files(files, Path(root) / "real")
+        importer = Importer(Path(root) / "real")
+        for file in files:
+            importer.run(file)
         for folder in ("made", "real"):
             db = TickDb(Path(root) / folder)
             for key in db.instruments():
                 for day in db.days(key):
-                    with db.file(key, day) as file:
-                        if file.rows("depth") > 1000:
-                            columns["generated" if folder == "made" else day] = measures(file)
+                    with db.file(key, day) as stored:
+                        if stored.rows("depth") > 1000:
+                            columns["generated" if folder == "made" else day] = measures(stored)
     names = list(columns)
     print("| | " + " | ".join(names) + " |\n|---|" + "---:|" * len(names))
     for measure in columns[names[0]]:

@@ -38,6 +38,7 @@ def styled(figure: go.Figure, height: int = 320) -> go.Figure:
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#6b7785"},
         legend={"orientation": "h", "y": 1.12, "x": 0},
         hovermode="x unified",
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#9aa5b1"},
     )
     figure.update_xaxes(gridcolor="rgba(128,140,150,0.18)", zeroline=False)
     figure.update_yaxes(gridcolor="rgba(128,140,150,0.18)", zerolinecolor="rgba(128,140,150,0.45)")

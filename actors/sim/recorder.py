@@ -105,15 +105,16 @@ class Recorder:
             tick = instrument.tick_float
             bid, bid_lots, ask, ask_lots = venue.replay.best()
             two_sided = bid_lots > 0 and ask_lots > 0
-            mid = (bid + ask) / 2 if two_sided else self._mid.get(symbol, 0.0)
+            mid = (bid + ask) / 2 if two_sided else self._mid.get(symbol, np.nan)
             self._mid[symbol] = mid
             own_bid, own_ask = self._own_quotes(symbol)
             account = ledger.of(symbol)
-            equity = account.equity(mid) if mid else account.cash
+            known = not np.isnan(mid)
+            equity = account.equity(mid) if known else account.cash
             self._equity.append((
                 now, self._index[symbol], mid * tick, bid * tick if two_sided else np.nan, ask * tick if two_sided else np.nan,
                 own_bid * tick, own_ask * tick, account.position * instrument.lot_float, account.cash, account.fees,
-                account.funding, equity, instrument.value(mid, abs(account.position)) if mid else 0.0,
+                account.funding, equity, instrument.value(mid, abs(account.position)) if known else 0.0,
             ))  # fmt: skip
 
     def _own_quotes(self, symbol: str) -> tuple[float, float]:
