@@ -46,13 +46,13 @@ class Numbers(NamedTuple):
     burst_trades: float = 2.8
     side_persists: float = 0.72
     trade_lots: float = 9.0
-    trade_spread: float = 1.7
+    trade_spread: float = 2.1
     """Median and log standard deviation of a trade's quantity."""
-    best_lots: float = 2_600.0
+    best_lots: float = 4_000.0
     level_lots: float = 110.0
     level_spread: float = 1.5
     """Quantity at the touch and behind it (median), and its log standard deviation."""
-    volatility: float = 16.0
+    volatility: float = 20.0
     """Of the efficient price, ticks a root second."""
     impact: float = 0.6
     """Share of a sweep that stays."""
@@ -113,7 +113,7 @@ def _normal(counter: int) -> float:
 @njit(cache=True)  # type: ignore[untyped-decorator]
 def _quantity(counter: int, distance: int, n: Any) -> int:
     """Lots at a level so far behind the touch."""
-    median = n.best_lots if distance == 0 else n.level_lots * (1.0 + 2.0 * math.exp(-distance / 40.0))
+    median = n.best_lots if distance == 0 else n.level_lots * (1.0 + 1.5 * math.exp(-distance / 20.0))
     return max(1, int(median * math.exp(n.level_spread * _normal(counter))))
 
 
@@ -244,10 +244,10 @@ def _generate(
                         count += 1
                 continue
             distance = new_bid - at
-            if bids[at] == 0 or distance == 0:
+            if bids[at] == 0 or distance == 0 or at == bid:
                 if distance == 0 and bids[at] != 0 and _uniform(c + 3) < 0.3:
                     pass
-                elif distance == 0 or _uniform(c + 2) > n.gap:
+                elif distance == 0 or at == bid or _uniform(c + 2) > n.gap:
                     bids[at] = _quantity(c, distance, n)
                     tick[done], lots[done], kind[done] = at + low, bids[at], BID
                     done += 1
@@ -295,10 +295,10 @@ def _generate(
                     count += 1
                 continue
             distance = at - new_ask
-            if asks[at] == 0 or distance == 0:
+            if asks[at] == 0 or distance == 0 or at == ask:
                 if distance == 0 and asks[at] != 0 and _uniform(c + 3) < 0.3:
                     pass
-                elif distance == 0 or _uniform(c + 2) > n.gap:
+                elif distance == 0 or at == ask or _uniform(c + 2) > n.gap:
                     asks[at] = _quantity(c, distance, n)
                     tick[done], lots[done], kind[done] = at + low, asks[at], ASK
                     done += 1
