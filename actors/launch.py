@@ -217,6 +217,8 @@ def _announce(simulation: Simulation, days: Sequence[PreparedDay], trading: bool
 
     for name in simulation.strategies:
         tell(start, name, Command(verb="trading", argument="on" if trading else "off"))
+        for job in type(simulation.strategies[name]).calendar:
+            host.schedule.enter(host.seats[name], job)
         if fresh:
             tell(start, name, Command(verb="start", argument=str(start // 1_000_000_000)))
     for day in days:

@@ -86,6 +86,8 @@ class Strategy:
     start_state: ClassVar[str] = "running"
     bars: ClassVar[tuple[int, ...]] = ()
     """Periods in ns of the bars wanted in `on_bar`."""
+    calendar: ClassVar[tuple[str, ...]] = ()
+    """Jobs of the calendar (`minute`, `funding`, `day_roll`) that come as timers with their name as key."""
     levels: ClassVar[int] = 20
     """Price levels a side that a Tick carries."""
     shared: ClassVar[bool] = False

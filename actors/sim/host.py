@@ -24,6 +24,7 @@ from typing import Final, Protocol
 
 from actors.sim.clock import Clock
 from actors.sim.link import Link
+from actors.sim.schedule import Schedule
 from actors.sim.store import Journal
 from core.codec import encode
 from core.mailbox import Mailbox
@@ -216,6 +217,7 @@ class SimHost:
         self.clock = Clock(start)
         self.end = end
         self.link = Link(self, link_ns)
+        self.schedule = Schedule(self)
         self.watch = watch
         self.handled = 0
         self.journal = Journal()

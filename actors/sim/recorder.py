@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from actors.sim.host import OBSERVE
 from core.codec import encode
 from core.message import (
     ExecType,
@@ -27,7 +28,6 @@ from core.price import BUY, E8, sign
 if TYPE_CHECKING:
     from actors.launch import Simulation
 
-SAMPLE_NS = 10_000_000_000
 FILL_COLUMNS = (
     ("time_ns", "i8"), ("symbol", "i2"), ("side", "i1"), ("price", "f8"), ("qty", "f8"), ("price_ticks", "i8"),
     ("qty_lots", "i8"), ("maker", "?"), ("fee", "f8"), ("position", "f8"), ("mid", "f8"), ("exec_id", "U64"),
@@ -68,13 +68,11 @@ class Recorder:
         self._simulation: Simulation
 
     def attach(self, simulation: Simulation) -> None:
-        """Begin to sample a run that has not started yet."""
+        """Begin to sample a run that has not started yet: now, then as the calendar says."""
         self._simulation = simulation
         self._index = {symbol: k for k, symbol in enumerate(simulation.venues)}
-        host = simulation.host
-        first = min(venue.replay.next_feed() for venue in simulation.venues.values())
-        at = max(first, host.clock.time)
-        host.push(at, 2, self, None)
+        self.sample(simulation.host.clock.time)
+        simulation.host.schedule.enter(self, "sample", OBSERVE)
 
     def watch(self, time: int, node: str, message: Message) -> None:
         """See a message that a node is about to be handed."""
@@ -90,11 +88,8 @@ class Recorder:
             self.orders["rejected"] += 1
 
     def arrive(self, now: int, message: Message | None) -> None:
-        """The sampling grid's next point: look, and come again."""
+        """The calendar's sampling job is due."""
         self.sample(now)
-        following = now - now % SAMPLE_NS + SAMPLE_NS
-        if following < self._simulation.host.end and not all(one.replay.exhausted for one in self._simulation.venues.values()):
-            self._simulation.host.push(following, 2, self, None)
 
     def sample(self, now: int) -> None:
         """Write down market, own quotes and the account, an instrument each."""
