@@ -1,12 +1,14 @@
 """Days simulated: one at a time, or in sequence where the midnight policy lets state cross.
 
-A *span* is what one worker does without anybody's help: one day and one group of instruments under `flat` and `warmup`, all days of
-a group in sequence under `carry`. Each day of a span yields its result as soon as it is done, so that nothing is lost when
-the worker dies later.
+A *span* is what one worker does without anybody's help: one day and one group of instruments under `flat` and `warmup`, all
+days of a group in sequence under `carry`. Each day of a span yields its result as soon as it is done, so that nothing is lost
+when the worker dies later. A day is simulated in slices of its time, and between them says how far it is: a run may be cut
+anywhere and goes on as if it had not been.
 """
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import time
@@ -14,8 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from actors.graph import Plan
 from actors.history.tickdb import TickDb
@@ -24,14 +26,24 @@ from actors.sim.recorder import Recorder
 from core.instrument import Key
 
 MINUTE_NS = 60_000_000_000
+SLICES = 200
+"""A full day of a busy instrument takes a minute or two: something is heard of it at least every second."""
+
+
+class Progress(Struct, frozen=True):
+    """How far a day is: market rows replayed, of so many."""
+
+    day: str
+    rows: int
+    rows_all: int
 
 
 class DayResult(Struct):
     """What one simulated day gave: the summary that `day.json` holds, fills and samples as columns."""
 
     summary: dict[str, Any]
-    fills: Mapping[str, np.ndarray]
-    equity: Mapping[str, np.ndarray]
+    fills: Mapping[str, NDArray[Any]]
+    equity: Mapping[str, NDArray[Any]]
 
 
 def simulate(plan: Plan, store: str, keys: Sequence[Key], days: Sequence[str]) -> Iterator[DayResult]:
@@ -39,6 +51,11 @@ def simulate(plan: Plan, store: str, keys: Sequence[Key], days: Sequence[str]) -
 
     Raises UserError for data that cannot be traded on and whatever a strategy raises.
     """
+    return (one for one in watched(plan, store, keys, days) if isinstance(one, DayResult))
+
+
+def watched(plan: Plan, store: str, keys: Sequence[Key], days: Sequence[str]) -> Iterator[Progress | DayResult]:
+    """As `simulate`, with word of each day's progress in between: first when its data is ready."""
     db = TickDb(store)
     base_ns = round(plan.graph.latency.feed_base_us * 1_000)
     before: Simulation | None = None
@@ -53,10 +70,17 @@ def simulate(plan: Plan, store: str, keys: Sequence[Key], days: Sequence[str]) -
         simulation = simulated(plan, prepared, (start, end), recorder.watch, before=earlier)
         opening = _account(simulation)
         recorder.attach(simulation)
-        simulation.host.run()
+        for part in range(1, SLICES + 1):
+            yield _progress(simulation, day)
+            simulation.host.run(start + (end - start) * part // SLICES)
         recorder.sample(simulation.host.clock.time)
         yield _result(simulation, recorder, day, opening, time.perf_counter() - began)
         before = simulation if plan.graph.carries else None
+
+
+def _progress(simulation: Simulation, day: str) -> Progress:
+    venues = simulation.venues.values()
+    return Progress(day, sum(venue.replay.rows_local for venue in venues), sum(venue.rows_all for venue in venues))
 
 
 def _warmed(plan: Plan, db: TickDb, keys: Sequence[Key], day: str, base_ns: int) -> Simulation | None:
@@ -90,9 +114,7 @@ def _account(simulation: Simulation) -> dict[str, float]:
     return totals
 
 
-def _result(
-    simulation: Simulation, recorder: Recorder, day: str, opening: Mapping[str, float], seconds: float
-) -> DayResult:
+def _result(simulation: Simulation, recorder: Recorder, day: str, opening: Mapping[str, float], seconds: float) -> DayResult:
     fills, equity = recorder.columns()
     symbols = list(simulation.venues)
     closing = _account(simulation)
@@ -124,6 +146,7 @@ def _result(
         "orders": dict(recorder.orders),
         "seconds": round(seconds, 3),
         "peak_rss_mb": round(peak_rss_mb(), 1),
+        "worker_pid": os.getpid(),
         "rows_per_s": round(rows / seconds) if seconds else 0,
         "start_equity": opening["equity"],
         "end_equity": opening["equity"] + pnl,

@@ -14,8 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from core.order import Order
-
 from actors.history.prepared import PreparedDay
 from core.instrument import Instrument
 from core.kernel import state as said
@@ -34,6 +32,7 @@ from core.message import (
     OrdStatus,
     Tick,
 )
+from core.order import Order
 
 NEVER = 2**62
 
@@ -59,7 +58,7 @@ class SimVenue:
         self.symbol = instrument.symbol
         self.instrument, self.replay, self.levels, self.day = instrument, replay, levels, day.day
         self._local_ns, self._exch_ns = day.local.ns, day.exch.ns
-        self._frames_at = memoryview(np.ascontiguousarray(day.local.ns))
+        self._frames_at = memoryview(np.ascontiguousarray(day.local.ns))  # type: ignore[arg-type]
         self._mark_times, self._marks = day.marks.local_ns.tolist(), day.marks.mark_e8.tolist()
         self._skip(start)
         self._held: dict[int, _Held] = {}
@@ -76,6 +75,11 @@ class SimVenue:
         self.replay.advance(start - 1)
         self.replay.take_trades()
         self._absorbed = self._charged = self.replay.rows_local
+
+    @property
+    def rows_all(self) -> int:
+        """Local rows of the whole day."""
+        return len(self._frames_at)
 
     def next_frame(self) -> int:
         """When the first frame arrives, or has arrived, that `absorb` has not counted yet."""

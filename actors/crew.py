@@ -1,0 +1,137 @@
+"""Tasks given to a crew of Ray workers, here or on a cluster.
+
+Each task is a streaming Ray task around `actors/work.py`; one whose worker died is given to another, three times. Results travel
+back over Ray (a day's are some megabytes at most) and one process writes them down, so that no day can be there twice, and
+workers need no shared folder but the store's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from actors.compile_cache import write_alone
+from actors.errors import Exit, UserError
+from actors.graph import Plan
+from actors.tasks import Task
+from actors.work import Died, Failure, Word, work
+
+RETRIES = 3
+"""How often a task is given to another worker after its worker died: a day that kills four is not unlucky."""
+POLL_S = 0.25
+STORE_BYTES = 200 << 20
+"""Ray's object store: some results of some megabytes wait there at once."""
+
+
+def hired(tasks: Sequence[Task], workers: int, address: str = "") -> Iterator[tuple[int, Word]]:
+    """Do the tasks on `workers` local processes, or on all of the Ray cluster at `address`.
+
+    Raises UserError when Ray does not start or no cluster answers.
+    """
+    with _ray(workers, address, tasks[0].plan) as (ray, plan):
+        remote = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0)(_work_there)
+        lost = (
+            ray.exceptions.WorkerCrashedError,
+            ray.exceptions.NodeDiedError,
+            ray.exceptions.OutOfMemoryError,
+            ray.exceptions.ObjectLostError,
+        )
+
+        def hire(number: int) -> Any:
+            return remote.remote(structs.replace(tasks[number], plan=plan))
+
+        running = {hire(number): number for number in range(len(tasks))}
+        deaths = [0] * len(tasks)
+        while running:
+            for stream in ray.wait(list(running), timeout=POLL_S)[0]:
+                number = running[stream]
+                try:
+                    yield number, ray.get(next(stream))
+                    continue
+                except StopIteration:
+                    pass
+                except lost:
+                    deaths[number] += 1
+                    if deaths[number] <= RETRIES:
+                        running[hire(number)] = number
+                        yield number, Died(deaths[number])
+                    else:
+                        cause = f"its worker died {deaths[number]} times: killed, or out of memory"
+                        yield from ((number, Failure(day, cause, "")) for day in tasks[number].days)
+                except ray.exceptions.RayError as error:
+                    cause = str(error).strip().splitlines()[-1]
+                    yield from ((number, Failure(day, cause, str(error))) for day in tasks[number].days)
+                del running[stream]
+
+
+def _work_there(task: Task) -> Iterator[Word]:
+    write_alone()
+    yield from work(task)
+
+
+@contextmanager
+def _ray(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]]:
+    """Ray, and the plan as its workers can read it. A Ray that this process has already is used and left running.
+
+    A local Ray listens on loopback alone: its servers bind to the node's address, and it keeps 127.0.0.1 for that only where it
+    believes that it will never be a cluster. It starts with a token of its own (Ray's default) and no dashboard. What it
+    prints about a worker's death goes nowhere: whoever runs the tasks says that better, and stdout may have to be JSON.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if not address:
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    import ray
+
+    with (
+        tempfile.TemporaryDirectory(prefix="astrarium-") as luggage,
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),
+    ):
+        if ray.is_initialized():
+            yield ray, plan
+            return
+        plan = _pack(plan, Path(luggage)) if address else plan
+        here = {
+            "num_cpus": workers,
+            "include_dashboard": False,
+            "object_store_memory": STORE_BYTES,
+            "_node_ip_address": "127.0.0.1",
+        }
+        there = {"address": address, "runtime_env": {"working_dir": luggage}}
+        wanted: dict[str, Any] = {**(there if address else here), "log_to_driver": False, "logging_level": "ERROR"}
+        try:
+            ray.init(**wanted)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            where = f"no Ray cluster answers at {address}" if address else "Ray does not start"
+            raise UserError(f"{where}: {str(error).strip().splitlines()[0]}", Exit.NOT_RUNNING) from error
+        try:
+            yield ray, plan
+        finally:
+            ray.shutdown()
+
+
+def _pack(plan: Plan, luggage: Path) -> Plan:
+    """Copy what workers elsewhere need beside the store: this program, the strategy's folder, a latency table."""
+    root = Path(__file__).resolve().parent.parent
+    for package in ("core", "actors"):
+        shutil.copytree(root / package, luggage / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(plan.strategy_file.parent, luggage / "graph", ignore=_sources_only)
+    graph = plan.graph
+    _, _, name = graph.strategy["use"].partition(":")
+    graph = structs.replace(graph, strategy={**graph.strategy, "use": f"{plan.strategy_file.name}:{name}"})
+    if graph.latency.table:
+        table = Path(plan.folder) / graph.latency.table
+        shutil.copy(table, luggage / "graph" / table.name)
+        graph = structs.replace(graph, latency=structs.replace(graph.latency, table=table.name))
+    return structs.replace(plan, graph=graph, folder="graph")
+
+
+def _sources_only(folder: str, names: list[str]) -> set[str]:
+    return {name for name in names if not name.endswith(".py")}

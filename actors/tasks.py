@@ -1,0 +1,160 @@
+"""From a graph, a store and a wish for days to tasks: what one worker does without anybody's help.
+
+A task is a span (see `actors/sim/days.py`): one day of one independent group of instruments, or under `carry` all its days in
+sequence. The same tasks on the same content are the same run: its id is a hash of the code, the parameters, the data of each
+day, the days and the instruments, so a result is found again by asking for it, and an edit of any of these is another run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from actors.errors import Exit, UserError
+from actors.graph import Plan
+from actors.history.tickdb import TickDb, days_between, parse_day
+from core.instrument import Key
+
+NAMED_MAX = 4
+"""Missing days named in an error; the others are counted."""
+
+
+class Task(Struct, frozen=True):
+    """One span of work. `days` is one day, or under `carry` several that are simulated in sequence."""
+
+    plan: Plan
+    store: str
+    keys: tuple[Key, ...]
+    days: tuple[str, ...]
+
+    @property
+    def symbols(self) -> list[str]:
+        """The instruments' symbols, as results name them."""
+        return [key.symbol for key in self.keys]
+
+    def label(self, day: str = "") -> str:
+        """How people see it: `2024-07-18 BTCUSDT`, or `2024-07-18:2024-07-19 BTCUSDT`."""
+        days = day or (self.days[0] if len(self.days) == 1 else f"{self.days[0]}:{self.days[-1]}")
+        return f"{days} {'+'.join(self.symbols)}"
+
+
+class Job(Struct, frozen=True):
+    """A whole backtest: its tasks in order of day, and the digest of each day's data by `<venue>:<symbol> <day>`."""
+
+    plan: Plan
+    tasks: tuple[Task, ...]
+    data: dict[str, str]
+
+    @property
+    def run_id(self) -> str:
+        """The graph's name and a short content hash."""
+        digest = hashlib.blake2b(digest_size=6)
+        parts = [self.plan.code_hash(), self.plan.parameters_hash(), _table_hash(self.plan)]
+        parts += [f"{name} {content}" for name, content in sorted(self.data.items())]
+        parts += [task.label() for task in self.tasks]
+        for part in parts:
+            digest.update(part.encode() + b"\0")
+        return f"{re.sub(r'[^A-Za-z0-9_.]+', '_', self.plan.graph.name)}-{digest.hexdigest()}"
+
+
+def job(plan: Plan, store: str | Path, days: str = "", instruments: Sequence[str] = ()) -> Job:
+    """The tasks for the days `first:last` (both included, all that are stored when empty) of the graph's or other instruments.
+
+    Raises UserError for an empty store, an unknown instrument, words that are no days, and days that are not stored.
+    """
+    db = TickDb(store)
+    keys = _resolved(db, instruments or plan.graph.instruments)
+    plan = structs.replace(plan, graph=structs.replace(plan.graph, instruments=tuple(map(str, keys))))
+    by_symbol = {key.symbol: key for key in keys}
+    tasks: list[Task] = []
+    for group in plan.groups([key.symbol for key in keys]):
+        members = tuple(by_symbol[symbol] for symbol in group)
+        chosen = _chosen(db, members, days)
+        spans = [tuple(chosen)] if plan.graph.carries else [(day,) for day in chosen]
+        tasks += [Task(plan, str(Path(store).resolve()), members, span) for span in spans]
+    tasks.sort(key=lambda task: (task.days, task.symbols))
+    return Job(plan, tuple(tasks), dict(_data(db, tasks)))
+
+
+def _resolved(db: TickDb, names: Sequence[str]) -> list[Key]:
+    keys = list(dict.fromkeys(db.resolve(name) for name in names))
+    symbols = [key.symbol for key in keys]
+    for key in keys:
+        if symbols.count(key.symbol) > 1:
+            raise UserError(f"{key.symbol} is named at two venues: one run takes it from one of them", Exit.CONFIGURATION)
+    return keys
+
+
+def _chosen(db: TickDb, keys: Sequence[Key], days: str) -> list[str]:
+    """The days of instruments that run together: those asked for, which all of them must have, or all that they share."""
+    stored = [db.days(key) for key in keys]
+    shared = [day for day in stored[0] if all(day in one for one in stored)]
+    names = "+".join(map(str, keys))
+    if not days:
+        if not shared:
+            raise UserError(f"{names} have no day in common in {db.root}", Exit.NOT_FOUND)
+        return shared
+    for key, have in zip(keys, stored, strict=True):
+        days_between(have, days, f"{key} in {db.root}")
+        missing = [day for day in _calendar(days) if day not in have]
+        if missing:
+            more = f" and {len(missing) - NAMED_MAX} more" if len(missing) > NAMED_MAX else ""
+            raise UserError(
+                f"{key} has no day {', '.join(missing[:NAMED_MAX])}{more} in {db.root}; it has {_ranges(have)}", Exit.NOT_FOUND
+            )
+    return list(_calendar(days))
+
+
+def _calendar(days: str) -> Iterator[str]:
+    first, colon, last = days.partition(":")
+    day, end = (date.fromisoformat(parse_day(text)) for text in (first, last if colon else first))
+    while day <= end:
+        yield day.isoformat()
+        day += timedelta(days=1)
+
+
+def _ranges(days: Sequence[str]) -> str:
+    """`2024-07-18:2024-07-20, 2024-08-01`: runs of neighbouring days, the last few of them."""
+    runs: list[list[str]] = []
+    for day in days:
+        if runs and date.fromisoformat(day) - date.fromisoformat(runs[-1][-1]) == timedelta(days=1):
+            runs[-1].append(day)
+        else:
+            runs.append([day])
+    named = [run[0] if len(run) == 1 else f"{run[0]}:{run[-1]}" for run in runs]
+    return ("... " if len(named) > NAMED_MAX else "") + ", ".join(named[-NAMED_MAX:])
+
+
+def _data(db: TickDb, tasks: Sequence[Task]) -> Iterator[tuple[str, str]]:
+    """The content of every day that a result depends on, the day before included where it is warmed up on."""
+    seen: set[tuple[Key, str]] = set()
+    for task in tasks:
+        eve = (date.fromisoformat(task.days[0]) - timedelta(days=1)).isoformat()
+        for key in task.keys:
+            days = (eve, *task.days) if task.plan.graph.warmup_minutes and eve in db.days(key) else task.days
+            for day in days:
+                if (key, day) not in seen:
+                    seen.add((key, day))
+                    yield f"{key} {day}", _content(db, key, day)
+
+
+def _content(db: TickDb, key: Key, day: str) -> str:
+    """A day file's own digest; of a damaged one, which will fail, that of its bytes."""
+    try:
+        with db.file(key, day) as file:
+            return file.day.digest
+    except UserError:
+        with db.path(key, day).open("rb") as damaged:
+            return f"damaged {hashlib.file_digest(damaged, 'blake2b').hexdigest()[:32]}"
+
+
+def _table_hash(plan: Plan) -> str:
+    """The content of the recorded latency table, if the graph names one. A missing one is reported by the day that needs it."""
+    table = plan.graph.latency.table
+    path = Path(plan.folder) / (table or "")
+    return hashlib.blake2b(path.read_bytes()).hexdigest() if table and path.is_file() else ""

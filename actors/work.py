@@ -1,0 +1,74 @@
+"""What a worker does, wherever it is: a plain generator of progress, results and failures.
+
+What a day raises is that day's failure and never the worker's, so the other days go on. The words are all that leaves a
+worker: `actors/crew.py` carries them over Ray, `alone` hands them over in this process.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic
+
+from msgspec import Struct
+
+from actors.compile_cache import write_alone
+from actors.errors import UserError
+from actors.sim.days import DayResult, Progress, watched
+from actors.tasks import Task
+
+WORD_S = 0.2
+"""Between two words of progress from one worker; each costs about a millisecond of Ray."""
+
+
+class Failure(Struct, frozen=True):
+    """A day that could not be simulated: why in one line, and where in many."""
+
+    day: str
+    cause: str
+    traceback: str
+
+
+class Died(Struct, frozen=True):
+    """A task's worker died; the task is done again from its first day."""
+
+    times: int
+
+
+Word = Progress | DayResult | Failure | Died
+
+
+def work(task: Task) -> Iterator[Word]:
+    """Simulate a task's days. A day that fails under `carry` takes the later ones with it."""
+    left = list(task.days)
+    heard = -WORD_S
+    try:
+        for word in watched(task.plan, task.store, task.keys, task.days):
+            if isinstance(word, DayResult):
+                left.remove(word.summary["day"])
+            elif monotonic() - heard < WORD_S:
+                continue
+            heard = monotonic()
+            yield word
+    except Exception as error:  # noqa: BLE001 - whatever a strategy raises is its day's result
+        yield Failure(left[0], _cause(error, task), traceback.format_exc())
+        for day in left[1:]:
+            yield Failure(day, f"not simulated: {left[0]} failed, and its positions would be carried into this day", "")
+
+
+def _cause(error: Exception, task: Task) -> str:
+    """One line: what was raised and, for what is not a user's error, the line of the strategy it came from."""
+    if isinstance(error, UserError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).parent == task.plan.strategy_file.parent] or frames
+    return f"{type(error).__name__}: {' '.join(str(error).split())} ({Path(own[-1].filename).name}:{own[-1].lineno})"
+
+
+def alone(tasks: Sequence[Task]) -> Iterator[tuple[int, Word]]:
+    """Do the tasks in this process, one after the other; each word with the number of its task."""
+    write_alone()
+    for number, task in enumerate(tasks):
+        for word in work(task):
+            yield number, word
