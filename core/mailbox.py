@@ -45,7 +45,7 @@ def fold(older: Trades, newer: Trades) -> Trades:
 class Mailbox:
     """Lanes and counters of one strategy. Not thread-safe: its host's thread alone touches it."""
 
-    __slots__ = ("_every", "_latest", "_overtook", "_wakes", "age_ns_max", "delivered", "received", "sampling")
+    __slots__ = ("_every", "_latest", "_overtook", "_wakes", "age_ns_max", "delivered", "replaced", "sampling")
 
     def __init__(self, sampling: bool = False) -> None:
         self.sampling = sampling
@@ -53,14 +53,14 @@ class Mailbox:
         self._every: deque[Message] = deque()
         self._wakes: deque[Timer] = deque()
         self._overtook: set[str] = set()
-        self.received = 0
         self.delivered = 0
+        self.replaced = 0
         self.age_ns_max = 0
 
     @property
-    def replaced(self) -> int:
-        """Ticks that a newer one replaced before they were taken."""
-        return self.received - self.delivered - len(self._latest)
+    def received(self) -> int:
+        """Ticks that have arrived: delivered, replaced by a newer one, or waiting."""
+        return self.delivered + self.replaced + len(self._latest)
 
     def __len__(self) -> int:
         """How many messages wait; at most one an instrument plus what the every lane holds."""
@@ -78,18 +78,18 @@ class Mailbox:
 
     def put_tick(self, tick: Tick) -> None:
         """Take in a tick: the fast road of `put`."""
-        self.received += 1
         symbol = tick.symbol
         latest = self._latest
-        if symbol in latest:
-            older = latest[symbol].trades
-            if older is not NO_TRADES:
-                tick.trades = fold(older, tick.trades)
-        latest[symbol] = tick
+        older = latest.setdefault(symbol, tick)
+        if older is not tick:
+            self.replaced += 1
+            if older.trades is not NO_TRADES:
+                tick.trades = fold(older.trades, tick.trades)
+            latest[symbol] = tick
 
     def pass_over(self, count: int) -> None:
         """Count ticks that were never made because a newer one was already there (the simulated feed conflates in bulk)."""
-        self.received += count
+        self.replaced += count
 
     @property
     def ready(self) -> bool:
@@ -107,22 +107,24 @@ class Mailbox:
             return self._every.popleft()
         if self._wakes:
             return self._take_before_wake(now)
-        if self.sampling or not self._latest:
+        latest = self._latest
+        if self.sampling:
             return None
-        return self._take_tick(next(iter(self._latest)), now)
+        for symbol in latest:  # the first in line
+            return self._deliver(latest.pop(symbol), now)
+        return None
 
     def _take_before_wake(self, now: int) -> Message:
         for symbol in self._latest:
             if symbol not in self._overtook:
                 self._overtook.add(symbol)
-                return self._take_tick(symbol, now)
+                return self._deliver(self._latest.pop(symbol), now)
         wake = self._wakes.popleft()
         if not self._wakes:
             self._overtook.clear()
         return wake
 
-    def _take_tick(self, symbol: str, now: int) -> Tick:
-        tick = self._latest.pop(symbol)
+    def _deliver(self, tick: Tick, now: int) -> Tick:
         self.delivered += 1
         age = now - tick.received
         if age > self.age_ns_max:
