@@ -85,7 +85,9 @@ class OurDesk(Desk):
 
     def _hear(self) -> None:
         for response in self.replay.responses():
-            order = self.orders[response.order_no]
+            order = self.orders.get(response.order_no)
+            if order is None:  # a refusal that crossed with the order's end
+                continue
             if response.kind == w.FILLED:
                 lots = response.qty_lots if response.side == BUY else -response.qty_lots
                 self.position += lots
@@ -165,6 +167,7 @@ class TheirDesk(Desk):
             )
         order.live = status in (ref.NEW, ref.PARTIALLY_FILLED)
         order.price = int(seen["price_tick"])
+        order.lots = round(float(seen["leaves_qty"]) / self.grid.lot) if order.live else order.lots
         if status not in (0, ref.NEW, ref.PARTIALLY_FILLED):
             del self.orders[order.order_no]
 

@@ -49,7 +49,10 @@ class Join(FixedGrid):
 
 
 class Restless:
-    """Every kind of order in turn: joins, crosses, replaces in place and away, cancels in flight. Repeats itself exactly."""
+    """Every kind of order in turn: joins, crosses, replaces in place and away, cancels in flight. Repeats itself exactly.
+
+    It changes price or quantity, never both: the reference keeps the old quantity of an order that loses its place.
+    """
 
     def __init__(self, grid: Grid) -> None:
         self.turn = 0
@@ -66,7 +69,8 @@ class Restless:
             if order.live and (order.order_no * 7 + turn) % 5 == 0:
                 desk.cancel(order)
             elif order.live and (order.order_no + turn) % 7 == 0:
-                desk.modify(order, order.price + (order.order_no % 3 - 1), 1 + order.lots % LOTS)
+                move = order.order_no % 3 - 1
+                desk.modify(order, order.price + move, order.lots if move else max(1, order.lots - 1))
         if turn % 23 == 0:
             desk.new(side, far, LOTS, tif="134"[turn // 23 % 3])
         elif turn % 31 == 0:
@@ -78,7 +82,7 @@ class Restless:
 
 
 class MarketMaker:
-    """The strategy that ships, by its own compiled decision (`strategies/market_maker.py`)."""
+    """The compiled decision of the strategy that ships, set to quote much closer than it does: captures of minutes see no fill else."""
 
     def __init__(self, grid: Grid) -> None:
         from strategies import market_maker as mm
@@ -87,7 +91,7 @@ class MarketMaker:
         self.desk = np.zeros(1, mm.DESK)
         self.lots = max(1, round(0.003 / grid.lot))
         parameters = dict(
-            gamma=0.3, adj1=1.5, adj2=10.0, edge=0.0, delta=3, order_lots=self.lots, max_lots=40 * self.lots, grid_num=4, levels=40,
+            gamma=0.3, adj1=0.1, adj2=0.02, edge=0.0, delta=3, order_lots=self.lots, max_lots=40 * self.lots, grid_num=4, levels=40,
             window_ns=120 * 10**9, refit_ns=5 * 10**9, observe_ns=30 * 10**9,
         )  # fmt: skip
         for name, value in parameters.items():

@@ -6,6 +6,9 @@ expires; FOK all or nothing; GTC what stands before its price and the rest at it
 An order that does not cross rests behind everything its level shows; IOC and FOK expire, and so does a market order when the
 other side is empty (the reference fills it at its marker for "no price").
 
+A change of an order keeps its place if the price stays and the quantity does not grow; else it leaves and arrives again, with
+the new quantity (the reference gives it the new price and fills what was open before).
+
 A resting order fills at its own price, as maker: when the best price of the other side comes to it through a depth row of
 that side; when a trade goes through its price; when a trade at its price exceeds what the queue model has before it. Own orders
 never change the book, and the same trade is offered whole to each of them.

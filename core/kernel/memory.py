@@ -12,6 +12,7 @@ The price is that nothing checks a bound here. What may be an index is settled b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
@@ -25,31 +26,48 @@ from numba.core.caching import IndexDataCacheFile
 from numba.extending import intrinsic
 
 F = TypeVar("F", bound=Callable[..., Any])
-_KERNEL = Path(__file__).parent
-_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+_ROOT = Path(__file__).parents[2]
+_IMPORT = re.compile(r"^\s*(?:from|import)\s+([\w.]+)(?:\s+import\s+\(?\s*(\w+))?", re.MULTILINE)
+_OPTIONS: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy"}
 
 
 @cache
-def _sources(folder: Path) -> bytes:
-    """A hash of the kernel's sources and of those in the folder."""
-    digest = sha256()
-    for place in {_KERNEL, folder}:
-        for path in sorted(place.glob("*.py")):
-            digest.update(path.read_bytes())
-    return digest.digest()
+def _imports(path: Path) -> tuple[Path, ...]:
+    """The project's own files that a file imports."""
+    found = []
+    for module, name in _IMPORT.findall(path.read_text(encoding="utf-8")):
+        for dotted in (module, f"{module}.{name}"):
+            other = _ROOT.joinpath(*dotted.split(".")).with_suffix(".py")
+            if other.is_file():
+                found.append(other)
+    return tuple(found)
+
+
+@cache
+def _sources(path: Path) -> bytes:
+    """A hash of a file and of all of the project's that it imports, and they import."""
+    seen, waiting = {path}, [path]
+    while waiting:
+        for other in _imports(waiting.pop()):
+            if other not in seen:
+                seen.add(other)
+                waiting.append(other)
+    return sha256(b"".join(source.read_bytes() for source in sorted(seen))).digest()
 
 
 def _kept(dispatcher: Any, function: Callable[..., Any]) -> Any:
     """Key the cache by everything that may have been compiled in, and by the module's name.
 
     numba looks at the function's own file only: an edited queue model would go on running inside a replay that was compiled
-    before the edit. So the stamp that it compares takes in the whole kernel and the folder that the function stands in. And what
-    it keeps names the module to import: a strategy loaded from its path has another name than the same file in a package.
+    before the edit. So the stamp that it compares takes in all that the file imports of the project. And what it keeps names
+    the module to import: a strategy loaded from its path has another name than the same file in a package.
     """
     impl = dispatcher._cache._impl
-    stamp = (impl.locator.get_source_stamp(), _sources(Path(function.__code__.co_filename).parent))
+    stamp = _sources(Path(function.__code__.co_filename))
     name = f"{impl.filename_base}-{sha256(function.__module__.encode()).hexdigest()[:8]}"
-    dispatcher._cache._cache_file = IndexDataCacheFile(impl.locator.get_cache_path(), name, stamp)
+    dispatcher._cache._cache_file = IndexDataCacheFile(  # type: ignore[no-untyped-call]
+        impl.locator.get_cache_path(), name, stamp
+    )
     return dispatcher
 
 

@@ -343,7 +343,12 @@ class Replay:
         """Start both books from the opening levels, by the rules for rows: stale levels of a crossed book hide as they would."""
         kinds = np.full(len(levels), ASK, np.uint8)
         kinds[:bids] = BID
-        opening = (np.zeros(0, np.int64), kinds, levels[:, 0].astype(np.int32), np.ascontiguousarray(levels[:, 1]))
+        opening: tuple[Array, ...] = (
+            np.zeros(0, np.int64),
+            kinds,
+            levels[:, 0].astype(np.int32),
+            np.ascontiguousarray(levels[:, 1]),
+        )
         for word, column in enumerate(opening):
             self._words[w.OPENING_ROWS + word] = self._keep(column)
         wide = self._words[w.LOTS_WIDE]

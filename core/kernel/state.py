@@ -48,7 +48,7 @@ NS, KIND, TICK, LOTS, COUNT, UPCOMING = range(6)
     REQUESTS_AT, REQUESTS_MASK, REQUESTS_HEAD, REQUESTS_TAIL, REQUESTS_LAST,
     RESPONSES_AT, RESPONSES_MASK, RESPONSES_READ, RESPONSES_HEAD, RESPONSES_TAIL, RESPONSES_LAST,
     # what the strategy's side knows, and the log of fills as they happen at the exchange
-    COMPILED, POSITION, CASH, MAKER_VALUE, TAKER_VALUE,
+    LAST_ORDER, POSITION, CASH, MAKER_VALUE, TAKER_VALUE,
     FILLS_AT, FILLS_SIZE, FILLS,
     FAILURE,
     STATE_WORDS,
@@ -75,7 +75,7 @@ NEW, CANCEL, MODIFY, MODIFY_TOTAL = range(4)
 # kinds of response
 ACCEPTED, FILLED, CANCELED, EXPIRED, REJECTED, REPLACED, CANCEL_REJECTED, MODIFY_REJECTED = range(8)
 # the strategy's view of an order
-UNSEEN, LIVE, DONE = range(3)
+UNSEEN, LIVE, DONE, FORGOTTEN = range(4)
 # order types and times in force, as the request carries them (time in force 9: a market order)
 GTC, IOC, FOK, GTX, MARKET = 1, 3, 4, 5, 9
 # queue models

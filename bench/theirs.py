@@ -1,0 +1,111 @@
+"""The benchmark's strategies on the reference, as its users write them: `bench/ours.py` line by line."""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from hftbacktest.order import GTX, LIMIT
+
+DEPTH = 5
+BID_SIDE, ASK_SIDE = 0, 1
+FILLED, EXPIRED, CANCELED, REJECTED, NEW, PARTIALLY_FILLED, NONE = 3, 2, 4, 6, 1, 5, 0
+FAR = 1 << 62
+
+
+@numba.njit
+def five_levels(depth, lot):
+    """A checksum of the prices and quantities of five levels a side, read one tick after another."""
+    total = 0
+    tick, found = depth.best_bid_tick, 0
+    if tick > -FAR:
+        last = tick - 400
+        while found < DEPTH and tick > last:
+            lots = round(depth.bid_qty_at_tick(tick) / lot)
+            if lots > 0:
+                total += tick + 7 * int(lots)
+                found += 1
+            tick -= 1
+    tick, found = depth.best_ask_tick, 0
+    if tick < FAR:
+        last = tick + 400
+        while found < DEPTH and tick < last:
+            lots = round(depth.ask_qty_at_tick(tick) / lot)
+            if lots > 0:
+                total += tick + 7 * int(lots)
+                found += 1
+            tick += 1
+    return total
+
+
+@numba.njit
+def clock(hbt, step_ns, lot):
+    steps, checksum = 0, 0
+    while hbt.elapse(step_ns) == 0:
+        steps += 1
+        checksum = (checksum * 31 + five_levels(hbt.depth(0), lot)) & 0xFFFFFFFFFFFF
+    return steps, checksum
+
+
+@numba.njit
+def feed(hbt, longest_ns):
+    steps, checksum = 0, 0
+    while True:
+        code = hbt.wait_next_feed(False, longest_ns)
+        if code not in (0, 2):
+            break
+        steps += 1
+        depth = hbt.depth(0)
+        checksum = (checksum * 31 + depth.best_bid_tick + 3 * depth.best_ask_tick + hbt.current_timestamp) & 0xFFFFFFFFFFFF
+    return steps, checksum
+
+
+@numba.njit
+def follow(hbt, side, near, count, qty, tick_size, held, last_no):
+    outwards = -1 if side == BID_SIDE else 1
+    orders = hbt.orders(0)
+    taken = 0
+    for k in range(len(held)):
+        if held[k] < 0:
+            continue
+        own = orders.get(held[k])
+        if own is None or own.status in (FILLED, EXPIRED, CANCELED, REJECTED):
+            held[k] = -1
+            continue
+        place = (own.price_tick - near) * outwards
+        if 0 <= place < count:
+            taken |= 1 << place
+        elif own.cancellable:
+            hbt.cancel(0, held[k], False)
+    free = 0
+    for place in range(count):
+        if taken >> place & 1:
+            continue
+        while free < len(held) and held[free] >= 0:
+            free += 1
+        if free == len(held):
+            break
+        last_no += 1
+        price = (near + outwards * place) * tick_size
+        if side == BID_SIDE:
+            hbt.submit_buy_order(0, last_no, price, qty, GTX, LIMIT, False)
+        else:
+            hbt.submit_sell_order(0, last_no, price, qty, GTX, LIMIT, False)
+        held[free] = last_no
+    return last_no
+
+
+@numba.njit
+def quotes(hbt, step_ns, count, gap, lots, limit, held, tick_size, lot):
+    steps, checksum, last_no = 0, 0, 0
+    qty = lots * lot
+    while hbt.elapse(step_ns) == 0:
+        steps += 1
+        depth = hbt.depth(0)
+        bid, ask, lots_held = depth.best_bid_tick, depth.best_ask_tick, int(np.floor(hbt.position(0) / lot + 0.5))
+        checksum = (checksum * 31 + bid + 3 * ask + 5 * lots_held) & 0xFFFFFFFFFFFF
+        if bid < -FAR or ask > FAR:
+            continue
+        last_no = follow(hbt, BID_SIDE, bid - gap, count if lots_held < limit else 0, qty, tick_size, held[0], last_no)
+        last_no = follow(hbt, ASK_SIDE, ask + gap, count if lots_held > -limit else 0, qty, tick_size, held[1], last_no)
+        hbt.clear_inactive_orders(0)
+    return steps, checksum
