@@ -26,6 +26,7 @@ from actors.work import Died, Failure, Word, work
 RETRIES = 3
 """How often a task is given to another worker after its worker died: a day that kills four is not unlucky."""
 POLL_S = 0.25
+LOOPBACK = "127.0.0.1"
 STORE_BYTES = 200 << 20
 """Ray's object store: some results of some megabytes wait there at once."""
 
