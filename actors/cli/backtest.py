@@ -92,7 +92,7 @@ def _print_tables(outcome: Outcome) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(summary_table(outcome.result))
     for day in outcome.failed[:FAILURES_MAX]:
-        console.print(f"failed: {day['day']} {'+'.join(day['instruments'])}: {day['cause']}", markup=False, highlight=False)
+        console.print(f"failed: {day['day']} {'+'.join(day['instruments'])}: {day['cause']}", markup=False, highlight=False, soft_wrap=True)
     if len(outcome.failed) > FAILURES_MAX:
         console.print(f"... and {len(outcome.failed) - FAILURES_MAX} more")
     peaks: dict[int, float] = {}

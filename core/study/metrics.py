@@ -136,7 +136,7 @@ def summary(
         "sharpe": sharpe(step, sample_s),
         "sortino": sortino(step, sample_s),
         "calmar": calmar(equity, capital, sample_s),
-        "max_drawdown": -float(below.min()),
+        "max_drawdown": abs(float(below.min())),
         "trades": trades,
         "trades_a_day": trades / days if days else 0.0,
         "turnover": turnover,
