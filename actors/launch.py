@@ -33,7 +33,8 @@ from core.strategy import Strategy
 
 if TYPE_CHECKING:
     from actors.history.prepared import PreparedDay
-    from actors.sim.host import Seat, SimHost, Target, Watch
+    from actors.sim.heap import Target
+    from actors.sim.host import Seat, SimHost, Watch
     from actors.sim.venue import SimVenue
     from core.kernel.replay import Latency
 

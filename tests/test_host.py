@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 
-from actors.sim.host import NEVER, SimHost
+from actors.sim.heap import NEVER
+from actors.sim.host import SimHost
 from actors.sim.recorder import Trace
 from core.mailbox import Mailbox
 from core.message import Heartbeat, Message, NewOrderSingle, Tick, Timer
@@ -193,6 +194,27 @@ def test_one_step_is_one_message_handled_by_one_node() -> None:
     assert len(listener.seen) == 2
 
 
+def test_a_step_stops_within_a_turn_and_leaves_the_same_trace() -> None:
+    traces = []
+    for stepped in (False, True):
+        host, digest = tangle()
+        steps = 0
+        while stepped and host.step():
+            steps += 1
+            assert host.handled == steps
+        host.run()
+        traces.append(digest.hex())
+    assert traces[0] == traces[1] == ordered_trace()
+
+
+def test_a_run_goes_on_from_the_middle_of_a_turn() -> None:
+    host, digest = tangle()
+    for _ in range(101):
+        host.step()
+    host.run()
+    assert digest.hex() == ordered_trace()
+
+
 def test_the_trace_is_the_same_under_any_hash_seed() -> None:
     code = "from tests.test_host import ordered_trace; print(ordered_trace())"
     digests = {
@@ -205,14 +227,20 @@ def test_the_trace_is_the_same_under_any_hash_seed() -> None:
     assert digests.pop().strip() == ordered_trace()
 
 
-def ordered_trace() -> str:
-    """A tangle of seven nodes in three places, each answering on."""
+def tangle() -> tuple[SimHost, Trace]:
+    """Seven nodes in three places, each answering on."""
     digest = Trace()
     host = SimHost(0, 5 * MS, link_ns=45_000, watch=digest)
     seats = [host.add(Listener(f"n{k}", Heartbeat()), host.place(f"p{k % 3}", {"order": 10_000})) for k in range(7)]
     for k, seat in enumerate(seats):
         seat.routes[Heartbeat] = lambda message, to=(seats[(3 * k + 2) % 7],): to
         seat.wake(k * 1000, f"start {k}")
+    return host, digest
+
+
+def ordered_trace() -> str:
+    """What the tangle leaves."""
+    host, digest = tangle()
     host.run()
     return digest.hex()
 

@@ -17,12 +17,11 @@ which things were scheduled, so a run is the same under any hash seed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
-from heapq import heappop, heappush
 from typing import Final, Protocol
 
-from actors.sim.clock import Clock
+from actors.sim.heap import ARRIVAL, NEVER, TURN, Heap, Target
 from actors.sim.link import Link
 from actors.sim.schedule import Schedule
 from actors.sim.store import Journal
@@ -30,11 +29,6 @@ from core.codec import encode
 from core.mailbox import Mailbox
 from core.message import ExecutionReport, Funding, Message, OrderCancelReject, Tick, Timer
 from core.node import Node
-
-NEVER: Final = 2**62
-"""Later than any time in a run."""
-ARRIVAL, TURN, OBSERVE = 0, 1, 2
-"""What comes first at one time."""
 
 BUSY_KINDS: Final[Mapping[type[Message], str]] = {
     Tick: "tick",
@@ -45,19 +39,8 @@ BUSY_KINDS: Final[Mapping[type[Message], str]] = {
 }
 """Which entry of the graph's busy table a message is charged by; those not named here count as `order`."""
 
-Event = tuple[int, int, int, "Target", Message | None]
-Route = Callable[[Message], Iterable["Target"]]
+Route = Callable[[Message], Iterable[Target]]
 Watch = Callable[[int, str, Message], None]
-
-
-class Target(Protocol):
-    """Anything that an event can be for."""
-
-    beside: bool
-    """Whether it lives in the sender's own process, so that no link lies between."""
-
-    def arrive(self, now: int, message: Message | None) -> None:
-        """The event's time has come."""
 
 
 class Feed(Protocol):
@@ -159,6 +142,9 @@ class Place:
         """A turn: frames, then one item a strategy, then what waits for the other nodes."""
         self.turn_at = NEVER
         time = now + self._normalize(now) if self.feeds else now
+        if self.host.stepping:
+            self.host.begun = self._one_by_one(time)
+            return
         waiting = False
         for seat in self.seats:
             item = seat.mailbox.take(time)  # type: ignore[union-attr]
@@ -171,6 +157,23 @@ class Place:
             time = self._hand(seat, time, item)
         self.free_at = time
         if waiting or inbox:
+            self.begin(time)
+
+    def _one_by_one(self, time: int) -> Iterator[None]:
+        """The same turn for a debugger: it stops after each message."""
+        waiting = False
+        for seat in self.seats:
+            item = seat.mailbox.take(time)  # type: ignore[union-attr]
+            if item is not None:
+                time = self._hand(seat, time, item)
+                waiting = waiting or seat.mailbox.ready  # type: ignore[union-attr]
+                yield
+        for _ in range(len(self.inbox)):
+            seat, item = self.inbox.popleft()
+            time = self._hand(seat, time, item)
+            yield
+        self.free_at = time
+        if waiting or self.inbox:
             self.begin(time)
 
     def _normalize(self, now: int) -> int:
@@ -214,20 +217,20 @@ class SimHost:
 
     def __init__(self, start: int, end: int, link_ns: int = 0, watch: Watch | None = None) -> None:
         """Simulate from `start` to `end` (ns UTC, the end excluded); `watch` sees each message as it is handed to a node."""
-        self.clock = Clock(start)
-        self.end = end
-        self.link = Link(self, link_ns)
-        self.schedule = Schedule(self)
+        self.heap = Heap(start, end)
+        self.clock, self.end, self.push = self.heap.clock, end, self.heap.push
+        self.seats: dict[str, Seat] = {}
+        self.link = Link(self.heap, self.seats, link_ns)
+        self.schedule = Schedule(self.heap)
         self.watch = watch
         self.handled = 0
         self.journal = Journal()
         self.lookahead_ns = 1
         self.places: dict[str, Place] = {}
-        self.seats: dict[str, Seat] = {}
         self.feeds: list[Feed] = []
         self.gateways: dict[int, Target] = {}
-        self._heap: list[Event] = []
-        self._count = 0
+        self.stepping = False
+        self.begun: Iterator[None] = iter(())
 
     # --- assembly
 
@@ -253,25 +256,29 @@ class SimHost:
         if not all(mailbox.sampling for mailbox in mailboxes):
             place.watched.append(feed)
 
-    def push(self, at: int, rank: int, target: Target, message: Message | None) -> None:
-        """Put an event on the heap."""
-        self._count += 1
-        heappush(self._heap, (at, rank, self._count, target, message))
-
     # --- running
 
     def run(self, until: int | None = None) -> None:
         """Take events until none is left before `until` (default: the end)."""
         until = self.end if until is None else min(until, self.end)
+        for _ in self.begun:
+            pass
         while self.moment(until):
             pass
 
     def step(self) -> bool:
-        """Take events until one node has handled one message; False when nothing is left."""
+        """One node handles one message, though it be in the middle of its place's turn; False when nothing is left."""
         handled = self.handled
-        while self.handled == handled:
-            if not self.moment(self.end):
-                return False
+        self.stepping = True
+        try:
+            while self.handled == handled:
+                for _ in self.begun:
+                    break
+                else:
+                    if not self.moment(self.end):
+                        return False
+        finally:
+            self.stepping = False
         return True
 
     def moment(self, until: int) -> bool:
@@ -279,7 +286,7 @@ class SimHost:
 
         The markets then stand just before it, so that a run may be cut anywhere and goes on as if it had not been.
         """
-        heap = self._heap
+        heap = self.heap.events
         due = heap[0][0] if heap else NEVER
         early: Place | None = None
         for place in self.places.values():
@@ -288,9 +295,9 @@ class SimHost:
                 if at < due:
                     due, early = at, place
         last = due >= until
-        pushed = self._count
+        pushed = self.heap.count
         reached = self._catch_up(until - 1 if last else due)
-        if self._count != pushed:
+        if self.heap.count != pushed:
             self.clock.move(reached)
             return True
         if last:
@@ -300,7 +307,7 @@ class SimHost:
         if early is not None:
             early.arrive(due, None)
         else:
-            _, _, _, target, message = heappop(heap)
+            _, _, _, target, message = self.heap.pop()
             target.arrive(due, message)
         return True
 
@@ -308,7 +315,7 @@ class SimHost:
         """Messages on their way to nodes and wakes not yet due, as (time, node, message)."""
         return [
             (at, target.name, message)
-            for at, rank, _, target, message in sorted(self._heap)
+            for at, rank, _, target, message in sorted(self.heap.events)
             if rank == ARRIVAL and isinstance(target, Seat) and message is not None
         ]
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from actors.sim.heap import ARRIVAL, Heap, Target
 from core.message import Lane, Message
-
-if TYPE_CHECKING:
-    from actors.sim.host import SimHost, Target
 
 
 class Link:
-    """Carries messages over the host's heap; `latency_ns` is one way."""
+    """Carries messages over the heap to nodes by their names; `latency_ns` is one way."""
 
-    def __init__(self, host: SimHost, latency_ns: int) -> None:
-        self.host, self.latency_ns = host, latency_ns
+    def __init__(self, heap: Heap, targets: Mapping[str, Target], latency_ns: int) -> None:
+        self._heap, self._targets, self.latency_ns = heap, targets, latency_ns
 
     def carry(self, leaves: int, target: Target, message: Message) -> None:
         """Bring a message that leaves at a time to a target in another place. A venue's session is in the sender's place."""
-        self.host.push(leaves + (0 if target.beside else self.latency_ns), 0, target, message)
+        self._heap.push(leaves + (0 if target.beside else self.latency_ns), ARRIVAL, target, message)
 
     def send(self, lane: Lane, source: str, target: str, message: Message) -> None:
-        """The port's face: send by the names of nodes, at the host's present time. Both lanes arrive whole here."""
-        self.carry(self.host.clock.time, self.host.seats[target], message)
+        """The port's face: send by the names of nodes, at the present time. Both lanes arrive whole here."""
+        self.carry(self._heap.clock.time, self._targets[target], message)

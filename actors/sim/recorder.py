@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from actors.sim.host import OBSERVE
+from actors.sim.heap import OBSERVE
 from core.codec import encode
 from core.message import (
     ExecType,

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from actors.calendar import JOBS
+from actors.sim.heap import ARRIVAL, Heap, Target
 from core.message import Message, Timer
-
-if TYPE_CHECKING:
-    from actors.sim.host import SimHost, Target
 
 
 class Schedule:
     """Emits timer messages, and nothing else, for the jobs that targets are entered for."""
 
-    def __init__(self, host: SimHost) -> None:
-        self._host = host
+    def __init__(self, heap: Heap) -> None:
+        self._heap = heap
 
-    def enter(self, target: Target, name: str, rank: int = 0) -> None:
+    def enter(self, target: Target, name: str, rank: int = ARRIVAL) -> None:
         """Send `target` a Timer with the job's name at each of its due times from now on, for as long as the run lasts."""
-        _Entry(self._host, target, name, rank).plan(self._host.clock.time)
+        _Entry(self._heap, target, name, rank).plan(self._heap.clock.time)
 
 
 class _Entry:
@@ -27,14 +23,14 @@ class _Entry:
 
     beside = True
 
-    def __init__(self, host: SimHost, target: Target, name: str, rank: int) -> None:
-        self._host, self._target, self._name, self._rank = host, target, name, rank
+    def __init__(self, heap: Heap, target: Target, name: str, rank: int) -> None:
+        self._heap, self._target, self._name, self._rank = heap, target, name, rank
 
     def plan(self, now: int) -> None:
         """Put the next due time on the heap, if the run reaches it."""
         due = JOBS[self._name].next_after(now)
-        if due < self._host.end:
-            self._host.push(due, self._rank, self, None)
+        if due < self._heap.end:
+            self._heap.push(due, self._rank, self, None)
 
     def arrive(self, now: int, message: Message | None) -> None:
         """The job is due."""

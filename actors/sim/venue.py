@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from actors.history.prepared import PreparedDay
+from actors.sim.heap import NEVER
 from core.instrument import Instrument
 from core.kernel import state as said
 from core.kernel.replay import Replay, Response
@@ -33,8 +34,6 @@ from core.message import (
     Tick,
 )
 from core.order import Order
-
-NEVER = 2**62
 
 
 class _Held:
