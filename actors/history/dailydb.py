@@ -1,7 +1,7 @@
 """Imported minute and daily bars: STORE/<venue>/<SYMBOL>/bars-<freq>.h5, and the database over them.
 
-Prices are whole ticks of the coarsest decimal grid the file shows, volumes whole lots, as in the tick store; columns beyond the
-six (earnings ratios, foreign holdings, ...) are doubles.
+Prices are whole ticks of the coarsest decimal grid that the file shows. Volumes, which such files often have as sums of doubles,
+and the columns beyond the six (earnings ratios, foreign holdings, ...) are doubles.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ class BarWords(Struct):
     freq: str
     period_ns: int
     tick_decimals: int
-    lot_decimals: int
     source: str
     digest: str
     extras: list[str]
@@ -55,15 +54,14 @@ def import_bars(root: Path, path: Path, venue: str = "csv", symbol: str = "", co
     period = DAY_NS if period >= DAY_NS // 2 else period
     freq = _FREQS.get(period, f"{period // 10**9}s")
     tick = max(_decimals(price) for bar in file.bars for price in bar.prices)
-    lot = max(_decimals(bar.volume) for bar in file.bars)
     data: dict[str, Any] = {"time_ns": times}
     for place, name in enumerate(PRICES):
         data[name] = np.array([int(bar.prices[place].scaleb(tick)) for bar in file.bars], np.int64)
-    data["volume"] = np.array([int(bar.volume.scaleb(lot)) for bar in file.bars], np.int64)
+    data["volume"] = np.array([float(bar.volume) for bar in file.bars])
     for place, name in enumerate(file.extras):
         data[name] = np.array([bar.extras[place] for bar in file.bars])
     digest = hashlib.sha256(b"".join(column.tobytes() for column in data.values())).hexdigest()
-    words = BarWords(freq, period, tick, lot, path.name, digest, list(file.extras))
+    words = BarWords(freq, period, tick, path.name, digest, list(file.extras))
     report = file.report
     report.instrument, report.freq = str(Key(venue, symbol)), freq
     report.first, report.last = (str(np.datetime64(int(t), "ns"))[:19] for t in (times[0], times[-1]))
@@ -101,12 +99,14 @@ def _write(path: Path, words: BarWords, data: dict[str, Any]) -> bool:
 def _read(path: Path) -> tuple[BarWords, dict[str, Any]]:
     import tables
 
+    from actors.history.dayfile import DAMAGE
+
     try:
         with warnings.catch_warnings(), tables.open_file(str(path), "r") as file:
             words = msgspec.json.decode(bytes(file.get_node("/words").read()), type=BarWords)
             names = ("time_ns", *PRICES, "volume", *words.extras)
             return words, {name: file.get_node(f"/bars/{name}").read() for name in names}
-    except (tables.exceptions.HDF5ExtError, tables.exceptions.NodeError, OSError, ValueError, msgspec.MsgspecError) as error:
+    except DAMAGE as error:
         raise UserError(f"{path}: damaged or no bar file of ours; remove it and import its CSV again") from error
 
 
@@ -140,8 +140,8 @@ class DailyDb:
 
         words, data = _read(self._path(name))
         index = pd.DatetimeIndex(data.pop("time_ns").view("M8[ns]"), tz="UTC", name="time")
-        scales = dict.fromkeys(PRICES, words.tick_decimals) | {"volume": words.lot_decimals}
-        frame = pd.DataFrame({k: v / 10 ** scales[k] if k in scales else v for k, v in data.items()}, index=index)
+        scale = 10.0**words.tick_decimals
+        frame = pd.DataFrame({name: v / scale if name in PRICES else v for name, v in data.items()}, index=index)
         if self._now_ns is not None:
             frame = frame[index.asi8 + words.period_ns <= self._now_ns]
         return frame.loc[start:end]

@@ -24,6 +24,11 @@ from actors.history.schema import BOOKS, LAYOUT, TABLES, Day
 
 CHUNK_ROWS = 16_384
 """Rows a compressed block: a slice of 10,000 rows touches two; four times as many compress 2 % better and write slower."""
+DAMAGE = (tables.exceptions.HDF5ExtError, tables.exceptions.NodeError, msgspec.MsgspecError, OSError, ValueError, TypeError)
+DAMAGE += (KeyError, AttributeError, RuntimeError, SystemError, MemoryError)
+"""What HDF5 and PyTables were seen to raise on flipped bytes, whichever byte it was."""
+CACHE_BYTES = 1 << 20
+"""HDF5's cache a column while writing: blocks are written once, in order, and thirty columns are open at once."""
 FILTERS = tables.Filters(complevel=5, complib="blosc:lz4", shuffle=True, fletcher32=True)
 
 Part = dict[str, dict[str, NDArray[Any]]]
@@ -44,7 +49,7 @@ class DayWriter:
         self._wide = {name for name in ("tick", "bid_tick", "ask_tick") if "tick" in wide}
         self._wide |= {name for name in ("lots", "bid_lots", "ask_lots") if "lots" in wide}
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = tables.open_file(str(self._beside), "w", title="astrarium day")
+        self._file = tables.open_file(str(self._beside), "w", title="astrarium day", chunk_cache_size=CACHE_BYTES)
         self._columns: dict[tuple[str, str], Any] = {}
         self._rows = rows or {}
 
@@ -165,5 +170,5 @@ def _blame(path: Path) -> Iterator[None]:
             yield
     except UserError:
         raise
-    except (tables.exceptions.HDF5ExtError, tables.exceptions.NodeError, OSError, ValueError, msgspec.MsgspecError) as error:
+    except DAMAGE as error:
         raise UserError(f"{path}: damaged or no day file of ours; remove it and import its captures again") from error

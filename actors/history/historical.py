@@ -70,7 +70,7 @@ class HistoricalTickDb:
     def set_time(self, moment: str) -> None:
         """Look from a moment: a time of day on the set date, or a date and time. Raises UserError."""
         now_ns = moment_ns(moment, self._day)
-        day = str(np.datetime64(now_ns, "D"))
+        day = str(np.datetime64(now_ns, "ns").astype("M8[D]"))
         if day != self._day:
             self.set_date(day)
         self._now_ns = now_ns

@@ -193,7 +193,7 @@ def _reported(intake: Intake) -> Report:
         dict(intake.events),
         damaged=intake.damaged,
         damage=[f"{capture.path}:{line}: {what}" for line, what in capture.damage],
-        latency_ms=quantiles(intake.latencies),
+        latency_ms=quantiles(intake.latencies_ms),
     )
 
 

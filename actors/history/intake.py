@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,7 +57,9 @@ class Intake:
         self.events: Counter[str] = Counter()
         self.aside: Counter[str] = Counter()
         self.damaged = 0
-        self.latencies: list[NDArray[np.int64]] = []
+        self.latencies_ms: list[NDArray[np.float32]] = []
+        self.latency_ns_min: int | None = None
+        """The smallest local minus exchange time of depth events, trades and timed snapshots; None where there are none."""
         self._folder = folder
         self._symbols = np.zeros((f.SYMBOLS_MAX, f.SYMBOL_BYTES + 1), np.uint8)
         self._names: list[str] = []
@@ -73,11 +74,6 @@ class Intake:
         for spool in self.spools.values():
             spool.segment.digest = self.capture.digest
             spool.segment.latency_ns_min = self.latency_ns_min
-
-    @property
-    def latency_ns_min(self) -> int | None:
-        """The smallest local minus exchange time of depth events, trades and timed snapshots; None where there are none."""
-        return min((int(block.min()) for block in self.latencies), default=None)
 
     def damage(self, line: int, what: str) -> None:
         """Note what is wrong with a line."""
@@ -246,7 +242,10 @@ class Intake:
         kind = rows[:, f.KIND]
         timed = (kind == f.DEPTH) | (kind == f.TRADE) | (kind == f.AGG_TRADE) | ((kind == f.SNAPSHOT) & (rows[:, f.T] > 0))
         if timed.any():
-            self.latencies.append(rows[timed, f.LOCAL] - exch_ns[timed])
+            latency = rows[timed, f.LOCAL] - exch_ns[timed]
+            least = int(latency.min())
+            self.latency_ns_min = least if self.latency_ns_min is None else min(self.latency_ns_min, least)
+            self.latencies_ms.append((latency / 1e6).astype(np.float32))
 
     def _spool(self, symbol: int, day: int, part: Part) -> None:
         key = (self._names[symbol], day_text(day))
@@ -324,14 +323,9 @@ _SHAPES: dict[str, Callable[[Part, NDArray[np.int64], list[NDArray[Any]]], None]
 }
 
 
-def quantiles(latencies: list[NDArray[np.int64]]) -> dict[str, float]:
-    """Feed latency in ms: least, median, 99 % and greatest; empty where nothing was timed."""
-    if not latencies:
+def quantiles(latencies_ms: list[NDArray[np.float32]]) -> dict[str, float]:
+    """Feed latency: least, median, 99 % and greatest; empty where nothing was timed."""
+    if not latencies_ms:
         return {}
-    joined = np.concatenate(latencies) / 1e6
-    return dict(zip(("min", "p50", "p99", "max"), np.quantile(joined, (0, 0.5, 0.99, 1)).round(3).tolist(), strict=True))
-
-
-def seconds_text(ns: int) -> str:
-    """A time of day for messages."""
-    return msgspec.json.encode(datetime.fromtimestamp(ns / 1e9, UTC)).decode().strip('"')
+    found = np.quantile(np.concatenate(latencies_ms), (0, 0.5, 0.99, 1), overwrite_input=True)
+    return dict(zip(("min", "p50", "p99", "max"), (round(float(value), 3) for value in found), strict=True))

@@ -65,7 +65,6 @@ class Spool:
         self._held: dict[tuple[str, str], list[NDArray[Any]]] = {}
         self._held_bytes = 0
         self._types: dict[tuple[str, str], np.dtype] = {}
-        self._joined: dict[tuple[str, str], NDArray[Any]] = {}
 
     def append(self, part: Part) -> None:
         """Take rows. Columns of decimals come as digits with a `_decimals` twin."""
@@ -109,40 +108,50 @@ class Spool:
                 self._settle(table, column, tick if what == "tick" else lot, what)
 
     def _settle(self, table: str, column: str, grid: Grid, what: str) -> None:
-        values, decimals = self.raw(table, column), self.raw(table, column + DECIMALS)
-        for start in range(0, len(values), SETTLE_ROWS):
-            block = values[start : start + SETTLE_ROWS]
-            bad, largest = to_grid(block, decimals[start : start + SETTLE_ROWS], grid.step, grid.decimals)
+        rows = self.segment.rows[table]
+        for start in range(0, rows, SETTLE_ROWS):
+            block = self.column(table, column, start, start + SETTLE_ROWS)
+            decimals = self.column(table, column + DECIMALS, start, start + SETTLE_ROWS)
+            bad, largest = to_grid(block, decimals, grid.step, grid.decimals)
             if bad >= 0:
-                row = start + bad
-                raise OffGrid(table, column, row, decimal_text(int(values[row]), int(decimals[row])))
+                raise OffGrid(table, column, start + bad, decimal_text(int(block[bad]), int(decimals[bad])))
             if largest > np.iinfo(np.int32).max:
                 self.wide.add(what)
+            self._put_back(table, column, start, block)
+
+    def _put_back(self, table: str, column: str, start: int, block: NDArray[Any]) -> None:
+        """A block changed: on disk it is written again; in memory it was a view."""
+        path = self._path((table, column))
+        if path.exists():
+            with path.open("r+b") as file:
+                file.seek(start * block.itemsize)
+                block.tofile(file)
 
     def raw(self, table: str, column: str) -> NDArray[Any]:
-        """A whole column as it lies here; writable."""
-        key = (table, column)
-        if key not in self._joined:
-            if self._path(key).exists():
-                self._spill()
-                self._joined[key] = np.memmap(self._path(key), self._types[key], "r+")
-            else:
-                blocks = self._held.get(key, [])
-                self._joined[key] = np.concatenate(blocks) if blocks else np.zeros(0, np.int64)
-        return self._joined[key]
+        """A whole column as it lies here."""
+        return self.column(table, column)
 
     def table(self, table: str, start: int = 0, stop: int | None = None) -> dict[str, NDArray[Any]]:
         """A slice of a table."""
         return {column: self.column(table, column, start, stop) for column in TABLES[table]}
 
     def column(self, table: str, column: str, start: int = 0, stop: int | None = None) -> NDArray[Any]:
-        """A slice of a column."""
-        return self.raw(table, column)[start:stop]
+        """A slice of a column; read, not mapped, because mapped pages would count as memory of ours."""
+        key = (table, column)
+        if self._held_bytes and self._path(key).exists():
+            self._spill()
+        if self._path(key).exists():
+            dtype, rows = self._types[key], self.segment.rows.get(table, 0)
+            count = (rows if stop is None else min(stop, rows)) - start
+            return np.fromfile(self._path(key), dtype, max(count, 0), offset=start * dtype.itemsize)
+        blocks = self._held.get(key, [])
+        if len(blocks) != 1:
+            blocks = self._held[key] = [np.concatenate(blocks) if blocks else np.zeros(0, np.int64)]
+        return blocks[0][start:stop]
 
     def discard(self) -> None:
         """Give disk and memory back."""
         self._held.clear()
-        self._joined.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _path(self, key: tuple[str, str]) -> Path:

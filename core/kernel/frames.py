@@ -9,7 +9,7 @@ A decimal "28145.10" becomes its significant digits and how many of them are dec
 here, because the grid is known only when the whole file was seen. One frame is one row of `FRAME_COLUMNS` integers; what
 the columns from ID on mean depends on the kind. Levels go to four parallel arrays, a frame's bids before its asks.
 
-One long loop and inlined readers on purpose: this is the hot path of every import (about 0.5 GB/s a core).
+One long loop on purpose: this is the hot path of every import (0.7 GB/s on a core that inflates gzip at 0.25).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _STRING, _DECIMAL, _INT, _TRUE, _FALSE, _NULL, _LEVELS = 1, 2, 3, 4, 5, 6, 7
 _KEY_PU, _KEY_LAST_UPDATE_ID, _KEY_OTHER = 1, 2, 3
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def to_ns(stamp: int) -> int:
     """A stamp in s, ms, µs or ns, told apart by its value (each unit covers the years 1973 to 5138), as ns."""
     if stamp < 100_000_000_000:
@@ -54,7 +54,7 @@ def to_ns(stamp: int) -> int:
     return stamp
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _decimal(buf: Any, at: int) -> tuple[int, int, int]:
     """Digits with at most one point from `at` to a quote: (significant digits, decimals among them, offset of the quote or -1)."""
     value, kept, kept_decimals, kept_at, point, start = 0, 0, 0, at, -1, at
@@ -76,7 +76,7 @@ def _decimal(buf: Any, at: int) -> tuple[int, int, int]:
     return kept, kept_decimals, at
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _e8(buf: Any, at: int) -> tuple[int, int]:
     """A signed decimal string as whole 1e-8: (value, offset of the closing quote, or -1)."""
     negative = buf[at] == 45
@@ -90,7 +90,7 @@ def _e8(buf: Any, at: int) -> tuple[int, int]:
     return (-value if negative else value), close
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _integer(buf: Any, at: int) -> tuple[int, int]:
     """Digits from `at`: (value, offset after them, or -1 where JSON or 63 bits do not allow them)."""
     start, value = at, 0
@@ -102,7 +102,7 @@ def _integer(buf: Any, at: int) -> tuple[int, int]:
     return value, at
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _is(buf: Any, at: int, word: Any) -> bool:
     for i in range(len(word)):
         if buf[at + i] != word[i]:
@@ -110,8 +110,8 @@ def _is(buf: Any, at: int, word: Any) -> bool:
     return True
 
 
-def _word(text: str) -> tuple[int, ...]:
-    return tuple(text.encode())
+def _word(text: str) -> Any:
+    return np.frombuffer(text.encode(), np.uint8).copy()
 
 
 _STREAM, _DATA = _word('"stream":"'), _word('","data":{')
@@ -147,6 +147,36 @@ def _levels(buf: Any, at: int, count: int, price: Any, price_decimals: Any, qty:
         if buf[at] != 44:
             return count, -1
         at += 1
+
+
+@njit(cache=True, nogil=True)
+def _stream_kind(buf: Any, at: int, size: int) -> int:
+    """What a stream of this name carries; 0: nothing for this parser."""
+    if size == 5 and _is(buf, at, _W_TRADE):
+        return TRADE
+    if size == 10 and _is(buf, at, _W_BBO):
+        return BBO
+    if size >= 5 and _is(buf, at, _W_DEPTH) and (size == 5 or buf[at + 5] == 64):
+        return DEPTH
+    if size == 8 and _is(buf, at, _W_AGG):
+        return AGG_TRADE
+    if size >= 9 and _is(buf, at, _W_MARK) and (size == 9 or buf[at + 9] == 64):
+        return MARK
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def _event_kind(buf: Any, at: int, size: int) -> int:
+    """What an event calls itself; 0: nothing for this parser."""
+    if size == 5 and _is(buf, at, _W_TRADE):
+        return TRADE
+    if size == 10 and _is(buf, at, _W_BBO):
+        return BBO
+    if size == 11 and _is(buf, at, _E_DEPTH):
+        return DEPTH
+    if size == 8 and _is(buf, at, _W_AGG):
+        return AGG_TRADE
+    return MARK if size == 15 and _is(buf, at, _E_MARK) else 0
 
 
 @njit(cache=True, nogil=True)
@@ -224,17 +254,8 @@ def scan(
                 size = p - name
                 if not _is(buf, p, _DATA):
                     break
-                if size == 5 and _is(buf, name, _W_TRADE):
-                    stream_kind = TRADE
-                elif size == 10 and _is(buf, name, _W_BBO):
-                    stream_kind = BBO
-                elif size >= 5 and _is(buf, name, _W_DEPTH) and (size == 5 or buf[name + 5] == 64):
-                    stream_kind = DEPTH
-                elif size == 8 and _is(buf, name, _W_AGG):
-                    stream_kind = AGG_TRADE
-                elif size >= 9 and _is(buf, name, _W_MARK) and (size == 9 or buf[name + 9] == 64):
-                    stream_kind = MARK
-                else:
+                stream_kind = _stream_kind(buf, name, size)
+                if stream_kind == 0:
                     break
                 wrapped = True
                 p += 10
@@ -347,18 +368,7 @@ def scan(
             if has_e:
                 if kinds[101] != _STRING:
                     break
-                size = last[101] - first[101]
-                f = first[101]
-                if size == 5 and _is(buf, f, _W_TRADE):
-                    kind = TRADE
-                elif size == 10 and _is(buf, f, _W_BBO):
-                    kind = BBO
-                elif size == 11 and _is(buf, f, _E_DEPTH):
-                    kind = DEPTH
-                elif size == 8 and _is(buf, f, _W_AGG):
-                    kind = AGG_TRADE
-                elif size == 15 and _is(buf, f, _E_MARK):
-                    kind = MARK
+                kind = _event_kind(buf, first[101], last[101] - first[101])
                 if kind == 0 or (wrapped and kind != stream_kind):
                     break
             elif seen[_KEY_LAST_UPDATE_ID] == mark and not wrapped:

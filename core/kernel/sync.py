@@ -19,12 +19,12 @@ from core.book import APART, APPLIED, GAP, REPEATED
 _APART, _APPLIED, _REPEATED, _GAP = APART, APPLIED, REPEATED, GAP
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _continues(linked: bool, first: int, previous: int, update_id: int) -> bool:
     return previous == update_id if linked else first == update_id + 1
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def _straddles(linked: bool, first: int, last: int, previous: int, update_id: int) -> bool:
     before = min(first, previous) if linked else first - 1
     return before <= update_id <= last
