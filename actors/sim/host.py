@@ -102,7 +102,10 @@ class Seat:
         else:
             place.inbox.append((self, message))  # type: ignore[arg-type]
         if place.turn_at == NEVER:
-            place.begin(now)
+            if place.feeds or place.free_at > now or self.host.more_at(now):
+                place.begin(now)
+            else:
+                place.arrive(now, None)
 
 
 class Place:
@@ -142,25 +145,15 @@ class Place:
         """A turn: frames, then one item a strategy, then what waits for the other nodes."""
         self.turn_at = NEVER
         time = now + self._normalize(now) if self.feeds else now
+        turn = self._turn(time)
         if self.host.stepping:
-            self.host.begun = self._one_by_one(time)
-            return
-        waiting = False
-        for seat in self.seats:
-            item = seat.mailbox.take(time)  # type: ignore[union-attr]
-            if item is not None:
-                time = self._hand(seat, time, item)
-                waiting = waiting or seat.mailbox.ready  # type: ignore[union-attr]
-        inbox = self.inbox
-        for _ in range(len(inbox)):
-            seat, item = inbox.popleft()
-            time = self._hand(seat, time, item)
-        self.free_at = time
-        if waiting or inbox:
-            self.begin(time)
+            self.host.begun = turn
+        else:
+            for _ in turn:
+                pass
 
-    def _one_by_one(self, time: int) -> Iterator[None]:
-        """The same turn for a debugger: it stops after each message."""
+    def _turn(self, time: int) -> Iterator[None]:
+        """What is left of a turn once the frames are in, a message at a time."""
         waiting = False
         for seat in self.seats:
             item = seat.mailbox.take(time)  # type: ignore[union-attr]
@@ -168,12 +161,13 @@ class Place:
                 time = self._hand(seat, time, item)
                 waiting = waiting or seat.mailbox.ready  # type: ignore[union-attr]
                 yield
-        for _ in range(len(self.inbox)):
-            seat, item = self.inbox.popleft()
+        inbox = self.inbox
+        for _ in range(len(inbox)):
+            seat, item = inbox.popleft()
             time = self._hand(seat, time, item)
             yield
         self.free_at = time
-        if waiting or self.inbox:
+        if waiting or inbox:
             self.begin(time)
 
     def _normalize(self, now: int) -> int:
@@ -229,6 +223,7 @@ class SimHost:
         self.places: dict[str, Place] = {}
         self.feeds: list[Feed] = []
         self.gateways: dict[int, Target] = {}
+        self._watching: list[Place] = []
         self.stepping = False
         self.begun: Iterator[None] = iter(())
 
@@ -278,7 +273,8 @@ class SimHost:
                     if not self.moment(self.end):
                         return False
         finally:
-            self.stepping = False
+            self._watching: list[Place] = []
+        self.stepping = False
         return True
 
     def moment(self, until: int) -> bool:
@@ -289,11 +285,10 @@ class SimHost:
         heap = self.heap.events
         due = heap[0][0] if heap else NEVER
         early: Place | None = None
-        for place in self.places.values():
-            if place.watched:
-                at = place.next_frame_turn()
-                if at < due:
-                    due, early = at, place
+        for place in self._watching:
+            at = place.next_frame_turn()
+            if at < due:
+                due, early = at, place
         last = due >= until
         pushed = self.heap.count
         reached = self._catch_up(until - 1 if last else due)
@@ -310,6 +305,11 @@ class SimHost:
             _, _, _, target, message = self.heap.pop()
             target.arrive(due, message)
         return True
+
+    def more_at(self, now: int) -> bool:
+        """Whether another event of this very time is still to come."""
+        events = self.heap.events
+        return bool(events) and events[0][0] <= now
 
     def in_flight(self) -> list[tuple[int, str, Message]]:
         """Messages on their way to nodes and wakes not yet due, as (time, node, message)."""
