@@ -27,6 +27,7 @@ from core.kernel.state import (
     ACCEPTED,
     ASK_SIDE,
     BEST,
+    BID_SIDE,
     CANCEL,
     CANCEL_REJECTED,
     CANCELED,
@@ -304,7 +305,7 @@ def take(s: int, t: int, slot: int) -> None:
             return
     rank = best
     while rank >= max(limit, first) and i64(o, LEAVES) > 0:
-        if tif == GTC and rank == limit:
+        if tif == GTC and rank == limit and side == BID_SIDE:  # a sell's fill at its own price is split in two, as there
             break
         lots = min(i64(levels, rank), i64(o, LEAVES))
         if lots > 0:
