@@ -250,6 +250,8 @@ class SimHost:
         place.feeds.append((feed, mailboxes))
         if not all(mailbox.sampling for mailbox in mailboxes):
             place.watched.append(feed)
+            if place not in self._watching:
+                self._watching.append(place)
 
     # --- running
 
@@ -273,8 +275,7 @@ class SimHost:
                     if not self.moment(self.end):
                         return False
         finally:
-            self._watching: list[Place] = []
-        self.stepping = False
+            self.stepping = False
         return True
 
     def moment(self, until: int) -> bool:
@@ -330,8 +331,9 @@ class SimHost:
             due = feeds[0].advance(due)
             self._post_replies(feeds[0])
             return due
-        reached = self.clock.time if feeds else due
-        posted = False
+        if not feeds:
+            return due
+        reached, posted = self.clock.time, False
         while reached < due and not posted:
             step = min(due, reached + self.lookahead_ns)
             for feed in feeds:
