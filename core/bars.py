@@ -45,11 +45,11 @@ def bars(ns: NDArray[np.int64], tick: NDArray[Any], lots: NDArray[Any], period: 
     if np.any(ns[1:] < ns[:-1]):
         order = np.argsort(ns, kind="stable")
         ns, tick, lots = ns[order], tick[order], lots[order]
-    columns = np.zeros((9, len(ns)), np.int64)
+    columns: NDArray[np.int64] = np.zeros((9, len(ns)), np.int64)
     count = _fold(ns, tick.astype(np.int64), lots.astype(np.int64), period, columns)
     columns = columns[:, :count]
     notional = [(high << 32) + low for high, low in zip(columns[7].tolist(), columns[8].tolist(), strict=True)]
-    return Bars(*columns[:7], notional)
+    return Bars._make([*columns[:7], notional])
 
 
 @njit(cache=True, nogil=True)

@@ -1,8 +1,8 @@
 """Small captures that the tests make themselves: a venue with a true book, whose recorder writes frames as Binance sends them.
 
-The venue knows its whole book, so every claim of the importer can be held against it: best quotes at each update id, the book at
-an id, trades a minute. `snapshot` is taken inside a batch of updates and answered a frame later, so the depth event that straddles
-it is already in the buffer when it arrives: whoever throws the buffer away misses updates.
+The venue knows its whole book, so every claim of the importer can be held against it: best quotes at each update id, the book
+at an id, trades a minute. A snapshot is taken inside a batch of updates and answered a frame later, so the depth event that
+straddles it is already in the buffer when it arrives: whoever throws the buffer away misses updates.
 """
 
 from __future__ import annotations
@@ -178,10 +178,9 @@ class PlainReader:
         self.trades: list[tuple[int, Decimal, Decimal]] = []
         self.tickers: list[dict[str, Any]] = []
         for path in paths:
-            opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-            with opened as file:
-                for line in file:
-                    self._take(json.loads(line.split(b" ", 1)[1]))
+            text = path.read_bytes()
+            for line in (gzip.decompress(text) if path.suffix == ".gz" else text).splitlines():
+                self._take(json.loads(line.split(b" ", 1)[1]))
 
     def _take(self, frame: dict[str, Any]) -> None:
         data = frame.get("data", frame)

@@ -121,7 +121,7 @@ def test_a_day_at_once_is_the_same_as_event_by_event(feed, opening):
     ]
     assert verdict.tolist() == replayed  # what was buffered may turn out applied when the snapshot comes
     assert update_id == (sync.update_id if sync.whole else -1)
-    bids, asks, crossed, best = folded(events, steps)
+    bids, asks, best = folded(events, steps)
     if sync.whole:
         assert bids == dict(sync.book.bids)
         assert asks == dict(sync.book.asks)
@@ -144,10 +144,10 @@ def folded(events, steps, near=8):
     touched = np.array([[near, -1], [near, -1]], np.int64)
     far = [np.zeros((2, len(levels) + 2), np.int64) for _ in range(2)]
     book = (np.zeros((2, near), np.int64), 12, touched, *far, np.zeros(2, np.int64))
-    crossed = fold(is_snapshot, at, bids, asks, tick, lots, book, best)
+    fold(is_snapshot, at, bids, asks, tick, lots, book, best)
     sides = []
     for side in (0, 1):
         kept = {12 + place: int(qty) for place, qty in enumerate(book[0][side]) if qty}
         size = book[5][side]
         sides.append(kept | dict(zip(far[0][side, :size].tolist(), far[1][side, :size].tolist(), strict=True)))
-    return sides[0], sides[1], crossed, best
+    return sides[0], sides[1], best

@@ -13,10 +13,13 @@ from core.dialect import binance
 from core.kernel import frames as f
 from tests.captures import Venue
 
-TRADE = b'{"stream":"btcusdt@trade","data":{"e":"trade","E":2,"T":1,"s":"BTCUSDT","t":7,"p":"1.50","q":"0.020","X":"MARKET","m":true}}'
+TRADE = (
+    b'{"stream":"btcusdt@trade","data":'
+    b'{"e":"trade","E":2,"T":1,"s":"BTCUSDT","t":7,"p":"1.50","q":"0.020","X":"MARKET","m":true}}'
+)
 
 
-def scan(text: bytes) -> tuple[list[list[int]], list[list[tuple[int, int, int, int]]], list[bytes], list[str]]:
+def scan(text: bytes) -> tuple[list[list[int]], list[list[tuple[int, ...]]], list[bytes], list[str]]:
     """Rows, each row's levels, the odd lines, and the symbols."""
     buffer = np.zeros(len(text) + 64, np.uint8)
     buffer[: len(text)] = np.frombuffer(text, np.uint8)
@@ -24,7 +27,7 @@ def scan(text: bytes) -> tuple[list[list[int]], list[list[tuple[int, int, int, i
     rows, odd = np.zeros((lines, f.FRAME_COLUMNS), np.int64), np.zeros((lines, 3), np.int64)
     levels = [np.zeros(room, dtype) for dtype in (np.int64, np.uint8, np.int64, np.uint8)]
     symbols = np.zeros((f.SYMBOLS_MAX, f.SYMBOL_BYTES + 1), np.uint8)
-    count, _, odd_count, known, total = f.scan(buffer, len(text), rows, *levels, odd, symbols, 0)
+    count, _, odd_count, known, total = f.scan(buffer, len(text), (rows, *levels, odd, symbols), 0)
     assert total == lines
     found = []
     for row in rows[:count]:
@@ -66,7 +69,7 @@ def test_the_byte_parser_takes_every_frame_of_a_generated_capture_and_agrees_wit
     "name", ["usdm/btcusdt_20230404.dat.gz", "usdm/btcusdt_20240718.gz", "usdm/ethusdt_20240718.gz", "spot/ethusdt_20240808.gz"]
 )
 def test_the_byte_parser_agrees_with_msgspec_on_real_captures(captures, name):
-    text = b"".join(gzip.open(captures / "hftbacktest" / name).readlines()[:3000])
+    text = b"".join(gzip.decompress((captures / "hftbacktest" / name).read_bytes()).splitlines(keepends=True)[:3000])
     taken = assert_same(text)
     assert taken >= text.count(b"\n") - 1  # the 2023 snapshot is written with spaces
 
@@ -152,8 +155,12 @@ def test_a_print_that_is_no_market_trade_is_set_aside_with_its_reason():
 
 @pytest.mark.parametrize(
     ("stamp", "ns"),
-    [(1_680_652_700, 1_680_652_700 * 10**9), (1_680_652_700_423, 1_680_652_700_423 * 10**6)]
-    + [(1_680_652_700_423_575, 1_680_652_700_423_575_000), (1_721_347_020_984_480_942, 1_721_347_020_984_480_942)],
+    [
+        (1_680_652_700, 1_680_652_700 * 10**9),
+        (1_680_652_700_423, 1_680_652_700_423 * 10**6),
+        (1_680_652_700_423_575, 1_680_652_700_423_575_000),
+        (1_721_347_020_984_480_942, 1_721_347_020_984_480_942),
+    ],
 )
 def test_stamps_are_told_apart_by_their_value(stamp, ns):
     assert f.to_ns(stamp) == ns

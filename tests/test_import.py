@@ -1,4 +1,4 @@
-"""Captures into day files: any order, again, damaged, chained, with and without a snapshot; books and bars against a plain account."""
+"""Captures into day files: any order, again, damaged, chained, without a snapshot; books and bars against a plain account."""
 
 import gzip
 import json
@@ -272,7 +272,7 @@ def test_a_finer_price_later_is_an_error_that_names_it_and_changes_nothing(tmp_p
 
 
 def test_a_finer_quantity_later_refines_the_stored_days(tmp_path):
-    venue, paths = two_days(tmp_path)
+    _, paths = two_days(tmp_path)
     Importer(tmp_path / "store").run(paths[0])
     bars = bars_of(tmp_path / "store", KEY)
     text = gzip.decompress(paths[1].read_bytes()).replace(b'"q":"0.', b'"q":"0.0', 1)

@@ -118,7 +118,7 @@ def test_names_resolve_while_they_are_unique_and_errors_name_the_nearest(tmp_pat
     with pytest.raises(UserError, match="did you mean 'BTCUSDT'") as caught:
         db.resolve("BTCUSD")
     assert caught.value.exit_code == Exit.NOT_FOUND
-    with pytest.raises(UserError, match="has no day 2024-07-20 .* 2024-07-19"):
+    with pytest.raises(UserError, match=r"has no day 2024-07-20 .* 2024-07-19"):
         db.prepared(KEY, "2024-07-20")
     with pytest.raises(UserError, match="is not a day"):
         db.prepared(KEY, "20240732")
@@ -143,7 +143,7 @@ def test_a_damaged_day_file_is_one_clear_line(market, tmp_path, damage):
 
 
 def test_the_past_shows_nothing_later_than_the_set_time(market):
-    venue, path, store = market
+    _, path, store = market
     past = HistoricalTickDb(store, "BTCUSDT")
     past.set_date("2024-07-19")
     everything = past.trades()
@@ -206,7 +206,7 @@ def test_generated_days_are_stored_through_the_same_door(tmp_path):
 
 
 DIRTY = (
-    "\ufeff2018-01-02,\"6,511\",\"6,600\",\"6,473\",\"6,480\",\"2,232\"\n2018-01-03,6500,6400,6450,6480,10\n"
+    '\ufeff2018-01-02,"6,511","6,600","6,473","6,480","2,232"\n2018-01-03,6500,6400,6450,6480,10\n'
     "2018-01-04,6500,6500,6500,6500,0\n2018-01-05,x,1,1,1,1\n,,,,,\n2018-01-02,1,2,1,2,3\n,,,,,\n"
 )
 
@@ -259,4 +259,6 @@ def test_korean_files_of_both_versions_come_in_with_their_dirt_named(captures, t
         assert report.bars > 900
         assert report.freq == "1d"
         assert report.dirt.get("byte order mark", 0) == (path.parent.name == "v1")
-    assert import_bars(tmp_path, captures / "nautilus" / "misc" / "btc-perp-20211231-20220201_1m.csv.gz", "x", "BTC").bars == 45_031
+    assert (
+        import_bars(tmp_path, captures / "nautilus" / "misc" / "btc-perp-20211231-20220201_1m.csv.gz", "x", "BTC").bars == 45_031
+    )

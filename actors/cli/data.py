@@ -96,7 +96,7 @@ def list_(*, store: Store = STORE, json: Json = False) -> int:
                 damaged.append(str(error))
                 rows.append({"instrument": str(key), "day": name, "quality": "damaged"})
                 continue
-            row = {
+            row: dict[str, Any] = {
                 "instrument": str(key),
                 "day": name,
                 "quality": day.quality,

@@ -14,6 +14,7 @@ import zlib
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -174,15 +175,13 @@ def _bar(row: list[str], places: dict[str, int], report: BarReport, dirt: Counte
         _note(report, dirt, "no volume", line, cells["time"])
     if high < max(opened, low, close) or low > min(opened, high, close):
         _note(report, dirt, "open, high, low and close contradict", line, f"{cells['time']} {opened} {high} {low} {close}")
-    extras = tuple(
-        float(_decimal(text) if _decimal(text) is not None else "nan") for name, text in cells.items() if name not in FIELDS
-    )  # type: ignore[arg-type]
+    extras = tuple(_double(text) for name, text in cells.items() if name not in FIELDS)
     return Bar(time_ns, (opened, high, low, close), volume, extras)
 
 
 def _in_order(bars: list[Bar], report: BarReport, dirt: Counter[str]) -> list[Bar]:
     """Sorted by time, the last of several with one time kept."""
-    late = sum(1 for before, after in zip(bars, bars[1:], strict=False) if after.time_ns < before.time_ns)
+    late = sum(1 for before, after in pairwise(bars) if after.time_ns < before.time_ns)
     if late:
         dirt["out of order"] += late
     unique = {bar.time_ns: bar for bar in sorted(bars, key=lambda bar: bar.time_ns)}
@@ -206,10 +205,15 @@ def _decimal(text: str) -> Decimal | None:
     return value if value.is_finite() else None
 
 
+def _double(text: str) -> float:
+    value = _decimal(text)
+    return float("nan") if value is None else float(value)
+
+
 def _time(text: str) -> int | None:
     """A date, a date with time, or an epoch stamp (s, ms, µs or ns by its size) as ns UTC."""
     if text.isdigit() and len(text) in (10, 13, 16, 19):
-        return int(text) * 10 ** (19 - len(text))
+        return int(text) * int(10 ** (19 - len(text)))
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -52,7 +52,7 @@ class Capture:
 
     def chunks(self, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
         """The file, chunk by chunk; a last line without a newline is given one."""
-        buffer = np.zeros(chunk_bytes + SPARE_BYTES, np.uint8)
+        buffer: NDArray[np.uint8] = np.zeros(chunk_bytes + SPARE_BYTES, np.uint8)
         held = 0
         for block in self._blocks(chunk_bytes // 4):
             self._hash.update(block)
@@ -121,4 +121,6 @@ class Capture:
 
 def _last_newline(buffer: NDArray[np.uint8], held: int) -> int:
     """The offset after the last newline of the first `held` bytes, 0 where there is none."""
-    return bytes(memoryview(buffer[:held])).rfind(b"\n") + 1
+    low = max(0, held - (64 << 10))  # a line is rarely longer
+    found = buffer[low:held].tobytes().rfind(b"\n") + 1
+    return low + found if found else buffer[:held].tobytes().rfind(b"\n") + 1

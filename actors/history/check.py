@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from msgspec import Struct, field
+from numpy.typing import NDArray
 
 from actors.history.dayfile import DayFile
 from actors.history.folding import Depth, Folding, rules_of
@@ -48,9 +49,9 @@ def check(file: DayFile) -> Verdict:
     order = np.argsort(ids, kind="stable")
     sorted_ids = ids[order]
     folding = Folding(numbers, steps, file.book("opening"))
-    wrong: list[tuple[int, np.ndarray]] = []
-    for block, best in folding.blocks(sources):
-        block, best = block[block >= 0], best[block >= 0]
+    wrong: list[tuple[int, NDArray[np.int64]]] = []
+    for steps_done, best_after in folding.blocks(sources):
+        block, best = steps_done[steps_done >= 0], best_after[steps_done >= 0]
         after = numbers.columns["last_id"][block]
         low, high = sorted_ids.searchsorted(after, "left"), sorted_ids.searchsorted(after, "right")
         row = np.repeat(np.arange(len(block)), high - low)
@@ -62,11 +63,11 @@ def check(file: DayFile) -> Verdict:
         wrong += [(int(quote[i]), best[row[i]]) for i in np.flatnonzero(~same)[:1].tolist()]
     verdict.crossed = folding.crossed
     if wrong:
-        at, best = wrong[0]
+        at, rebuilt = wrong[0]
         instrument = instrument_of(day)
         ours, theirs = (
             f"{instrument.price_text(b)} x {instrument.qty_text(bq)} / {instrument.price_text(a)} x {instrument.qty_text(aq)}"
-            for b, bq, a, aq in (best.tolist(), quotes[at].tolist())
+            for b, bq, a, aq in (rebuilt.tolist(), quotes[at].tolist())
         )
         source = day.segments[int(np.searchsorted(np.cumsum([s.rows.get("bbo", 0) for s in day.segments]), at, "right"))].source
         verdict.first_mismatch = f"{source}:{line[at]}: update {ids[at]}: rebuilt {ours}, bookTicker {theirs}"

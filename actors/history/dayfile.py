@@ -24,7 +24,14 @@ from actors.history.schema import BOOKS, LAYOUT, TABLES, Day
 
 CHUNK_ROWS = 16_384
 """Rows a compressed block: a slice of 10,000 rows touches two; four times as many compress 2 % better and write slower."""
-DAMAGE = (tables.exceptions.HDF5ExtError, tables.exceptions.NodeError, msgspec.MsgspecError, OSError, ValueError, TypeError)
+DAMAGE: tuple[type[Exception], ...] = (
+    tables.exceptions.HDF5ExtError,
+    tables.exceptions.NodeError,
+    msgspec.MsgspecError,
+    OSError,
+    ValueError,
+    TypeError,
+)
 DAMAGE += (KeyError, AttributeError, RuntimeError, SystemError, MemoryError)
 """What HDF5 and PyTables were seen to raise on flipped bytes, whichever byte it was."""
 CACHE_BYTES = 1 << 20

@@ -46,7 +46,7 @@ class Depth(NamedTuple):
     def plan(self, rules: Rules, opening_id: int) -> tuple[NDArray[np.int64], NDArray[np.uint8], int]:
         """`core.kernel.sync.plan` of these events."""
         c = self.columns
-        return plan(c["snapshot"], c["first_id"], c["last_id"], c["prev_id"], rules.prev_id_linked, opening_id)  # type: ignore[no-any-return]
+        return plan(c["snapshot"], c["first_id"], c["last_id"], c["prev_id"], rules.prev_id_linked, opening_id)
 
     def continues(self, rules: Rules, closing_id: int) -> bool:
         """Whether the first event goes on from a book at that update id."""
@@ -60,14 +60,14 @@ class Depth(NamedTuple):
 
 
 NEAR_TICKS = 1 << 20
-"""Ticks around the market that the book keeps as an array: 16 MB of which only touched pages exist; BTC at 0.1 within 52,000."""
+"""Ticks around the market that the book keeps as an array: 16 MB, of which only touched pages exist; 52,000 of BTC at 0.1."""
 
 
 class Folding:
     """The day's book, event by event, in blocks.
 
-    A bid's or ask's lots at tick t are `near[side, t - low]` where that exists, else in the side's sorted `price`, `qty`, worst
-    first, of which `size` are used. `touched` bounds a side's nonzero near part: for bids (lowest, best), for asks (best, highest).
+    The lots at tick t are `near[side, t - low]` where that exists, else in the side's sorted `price`, `qty`, worst first, of
+    which `size` are used. `touched` bounds a side's nonzero near part: for bids (lowest, best), for asks (best, highest).
     """
 
     def __init__(self, depth: Depth, steps: NDArray[np.int64], opening: Book) -> None:
@@ -78,7 +78,9 @@ class Folding:
         self._near = np.zeros((2, NEAR_TICKS), np.int64)
         self._low = 0
         self._touched = np.array([[NEAR_TICKS, -1], [NEAR_TICKS, -1]], np.int64)
-        self._price, self._qty, self._size = np.zeros((2, 64), np.int64), np.zeros((2, 64), np.int64), np.zeros(2, np.int64)
+        self._price: NDArray[np.int64] = np.zeros((2, 64), np.int64)
+        self._qty: NDArray[np.int64] = np.zeros((2, 64), np.int64)
+        self._size = np.zeros(2, np.int64)
         tick = np.concatenate([side[:, 0] for side in opening])
         if len(tick):
             self._place(tick)
@@ -92,7 +94,7 @@ class Folding:
         sides = []
         for side in (0, 1):
             low, high = self._touched[side]
-            place = low + np.flatnonzero(self._near[side, low : high + 1]) if high >= low else np.zeros(0, np.int64)
+            place = low + np.flatnonzero(self._near[side, low : max(high + 1, low)])
             near = np.stack([place + self._low, self._near[side, place]], axis=1)
             far = np.stack([self._price[side], self._qty[side]], axis=1)[: self._size[side]]
             levels = np.concatenate([near, far])
@@ -167,6 +169,6 @@ class _Levels:
         return tick, lots
 
 
-def joined(parts: list[NDArray[Any]], dtype: np.dtype) -> NDArray[Any]:
+def joined(parts: list[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:
     parts = [part for part in parts if len(part)]
     return np.concatenate(parts).astype(dtype, copy=False) if parts else np.zeros(0, dtype)

@@ -34,7 +34,7 @@ _TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d{1,9})?)?", re.ASCII)
 def moment_ns(text: str, day: str | None = None) -> int:
     """An ISO time, a time of day (on `day`), or an epoch stamp (s, ms, µs or ns by its size) as ns UTC. Raises UserError."""
     if text.isdigit() and len(text) in (10, 13, 16, 19):
-        return int(text) * 10 ** (19 - len(text))
+        return int(text) * int(10 ** (19 - len(text)))
     written = f"{day}T{text.rjust(len(text) + (text.find(':') == 1), '0')}" if day and _TIME_OF_DAY.fullmatch(text) else text
     try:
         return int(np.datetime64(re.sub(r"(Z|\+00:00)$", "", written), "ns").astype(np.int64))
@@ -153,7 +153,7 @@ class HistoricalTickDb:
 def _decimal(steps: NDArray[Any], size: str) -> NDArray[np.float64]:
     """The nearest doubles to the exact decimals: a division by a power of ten rounds once, a product with 0.1 twice."""
     grid = Grid.parse(size)
-    return steps.astype(np.int64) * grid.step / 10.0**grid.decimals  # type: ignore[no-any-return]
+    return steps.astype(np.int64) * grid.step / 10.0**grid.decimals
 
 
 def _end(day: str) -> int:

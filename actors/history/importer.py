@@ -76,7 +76,7 @@ class Importer:
         self.venue = venue
 
     def run(self, path: Path, progress: Callable[[int], None] = lambda done: None) -> Report:
-        """Import one file. Raises UserError when it cannot be read or is off an instrument's grid; the store is unchanged then."""
+        """Import one file. Raises UserError, with the store unchanged, when it cannot be read or is off its grid."""
         if not path.is_file():
             raise UserError(f"{path}: no such file", Exit.NOT_FOUND)
         self.root.mkdir(parents=True, exist_ok=True)

@@ -103,9 +103,8 @@ class Intake:
         """The chunk's frames, and the columns of their levels: digits and decimals of price, digits and decimals of quantity."""
         if chunk.size > self._room:
             self._allocate(chunk.size)
-        count, level_count, odd, known, _ = f.scan(
-            chunk.text, chunk.size, self._frames, *self._levels, self._odd, self._symbols, len(self._names)
-        )
+        out = (self._frames, *self._levels, self._odd, self._symbols)
+        count, level_count, odd, known, _ = f.scan(chunk.text, chunk.size, out, len(self._names))
         while len(self._names) < known:
             row = self._symbols[len(self._names)]
             self._names.append(bytes(row[1 : row[0] + 1]).decode())
@@ -121,7 +120,8 @@ class Intake:
         levels = size // f.LEVEL_BYTES_MIN + 1
         self._frames = np.empty((lines, f.FRAME_COLUMNS), np.int64)
         self._odd = np.empty((size // 2 + 1, 3), np.int64)
-        self._levels = [np.empty(levels, dtype) for dtype in (np.int64, np.uint8, np.int64, np.uint8)]
+        wide, narrow = np.empty((2, levels), np.int64), np.empty((2, levels), np.uint8)
+        self._levels = (wide[0], narrow[0], wide[1], narrow[1])
 
     def _with_odd(
         self, chunk: Chunk, odd: NDArray[np.int64], rows: NDArray[np.int64], levels: list[NDArray[Any]]
@@ -159,7 +159,7 @@ class Intake:
         return joined[np.argsort(joined[:, f.LINE], kind="stable")], levels
 
     def _admitted(self, parsed: Parsed, line: int) -> list[int] | None:
-        """The frame's columns with its symbol's number; None for a print that is no market trade, which goes to the aside table."""
+        """The frame's columns with its symbol's number; None for a print that is no market trade, which is set aside."""
         columns = parsed.columns
         columns[f.SYMBOL] = self._number(parsed.symbol) if parsed.symbol else -1
         if not parsed.aside:
@@ -191,7 +191,8 @@ class Intake:
         if not other.any():
             return rows
         self.aside[f"frame not in the shape of {self.venue}"] += int(np.count_nonzero(other))
-        return rows[~other]
+        kept: NDArray[np.int64] = rows[~other]
+        return kept
 
     def _with_snapshots_named(self, rows: NDArray[np.int64], levels: list[NDArray[Any]]) -> NDArray[np.int64]:
         """A REST snapshot names no symbol: it is that of the file, or the one whose prices it is near."""

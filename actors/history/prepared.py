@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from actors.errors import UserError
 from actors.history.dayfile import DayFile
-from actors.history.schema import Day
+from actors.history.schema import I8, U1, Day
 from actors.history.streams import Events, events, order, shift
 from core.dialect.binance import RULES
 from core.instrument import Instrument, Key
@@ -92,9 +93,9 @@ class _Words(Struct):
 
 def instrument_of(day: Day) -> Instrument:
     """The instrument that a day file describes, with its venue's usual fees."""
+    made = Instrument(Key(day.venue, day.symbol), day.tick_size, day.lot_size, base=day.base, quote=day.quote or "USDT")
     rules = RULES.get(day.venue)
-    fees = {"maker_fee": rules.maker_fee, "taker_fee": rules.taker_fee} if rules else {}
-    return Instrument(Key(day.venue, day.symbol), day.tick_size, day.lot_size, base=day.base, quote=day.quote or "USDT", **fees)
+    return msgspec.structs.replace(made, maker_fee=rules.maker_fee, taker_fee=rules.taker_fee) if rules else made
 
 
 def prepared(path: Path, base_ns: int = 0) -> PreparedDay:
@@ -194,12 +195,12 @@ def _write_column(path: Path, values: NDArray[Any]) -> None:
 def _write_stream(file: DayFile, stream: Events, ns: NDArray[np.int64], folder: Path, name: str) -> None:
     """Write a stream's four columns block by block: their length is known, so each is a header and then rows."""
     total = int(stream.rows.sum())
-    types = {"ns": np.dtype(np.int64), "kind": np.dtype(np.uint8), **_row_types(file)}
+    types: dict[str, np.dtype[Any]] = {"ns": I8, "kind": U1, **_row_types(file)}
     files = {column: (folder / f"{name}_{column}.npy").open("wb") for column in Columns._fields}
     try:
         for column, out in files.items():
             header = {"descr": types[column].str, "fortran_order": False, "shape": (total,)}
-            np.lib.format.write_array_header_1_0(out, header)
+            np.lib.format.write_array_header_1_0(out, header)  # type: ignore[no-untyped-call]
         for rows in _blocks(file, stream, ns, types):
             for column, out in files.items():
                 getattr(rows, column).tofile(out)
@@ -220,8 +221,8 @@ def _blocks(file: DayFile, stream: Events, ns: NDArray[np.int64], types: dict[st
     counts = stream.rows
     block = (np.cumsum(counts) - counts) // BLOCK_ROWS
     edges = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(counts)] if len(counts) else []
-    for first, last in zip(edges[:-1], edges[1:], strict=True):
-        part = Events(*(column[first:last] for column in stream))
+    for first, last in pairwise(edges):
+        part = Events._make(column[first:last] for column in stream)
         traded = part.shape == TRADE
         at = part.at.copy()
         levels, low = _span(file, "levels", ("tick", "lots"), at, part.bids + part.asks, ~traded & (part.shape != LOST))
@@ -235,7 +236,7 @@ def _blocks(file: DayFile, stream: Events, ns: NDArray[np.int64], types: dict[st
 
 def _span(
     file: DayFile, table: str, columns: tuple[str, ...], at: NDArray[np.int64], count: NDArray[np.int64], mine: NDArray[np.bool_]
-) -> tuple[tuple[NDArray[Any], ...], int]:
+) -> tuple[Any, int]:
     """The slice of a table that the events marked `mine` touch, and the row at which it begins."""
     low = int(at[mine].min()) if mine.any() else 0
     high = int((at + count)[mine].max()) if mine.any() else 0

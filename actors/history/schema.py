@@ -2,12 +2,12 @@
 
 Every table keeps the order of the capture. `line` is the line in the source file, so that an event can be found again and
 events of one instant keep their order. Prices are ticks and quantities lots; a column of them is int32 and becomes int64 in a
-day where one overflows. `depth` has a row for each event and snapshot, whose levels (bids, then asks) follow each other in `levels`.
+day where one overflows. `depth` has a row for each event and snapshot; their levels, bids first, follow each other in `levels`.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from msgspec import Struct, field
@@ -17,10 +17,11 @@ LAYOUT: Final = 1
 IMPORTER: Final = 1
 """Raise it when the same capture would be written differently: it is part of every digest."""
 
-I8, I4, U1 = np.dtype(np.int64), np.dtype(np.int32), np.dtype(np.uint8)
+Types = dict[str, np.dtype[Any]]
+I8, I4, U1 = (np.dtype(kind) for kind in (np.int64, np.int32, np.uint8))
 
-TIMES: Final = {"exch_ns": I8, "local_ns": I8, "line": I4}
-TABLES: Final[dict[str, dict[str, np.dtype]]] = {
+TIMES: Final[Types] = {"exch_ns": I8, "local_ns": I8, "line": I4}
+TABLES: Final[dict[str, Types]] = {
     "depth": {**TIMES, "snapshot": U1, "first_id": I8, "last_id": I8, "prev_id": I8, "bids": I4, "asks": I4},
     "levels": {"tick": I4, "lots": I4},
     "trades": {**TIMES, "id": I8, "tick": I4, "lots": I4, "side": U1},
@@ -28,7 +29,7 @@ TABLES: Final[dict[str, dict[str, np.dtype]]] = {
     "marks": {**TIMES, "mark_e8": I8, "index_e8": I8, "rate_e8": I8, "next_funding_ns": I8},
     "aside": {**TIMES, "id": I8, "side": U1, "price": np.dtype("S24"), "qty": np.dtype("S24"), "reason": np.dtype("S32")},
 }
-"""`side` of a trade is its aggressor's: 1 bought, 2 sold. `prev_id` -1: the venue gives none. `aside`: prints that are no market trades."""
+"""`side` of a trade is its aggressor's: 1 bought, 2 sold. `prev_id` -1: the venue gives none. `aside`: other prints."""
 BOOKS: Final = {"tick": I8, "lots": I8}
 
 TICK_COLUMNS: Final = ("tick", "bid_tick", "ask_tick")
@@ -52,7 +53,7 @@ class Segment(Struct):
 
 
 class Gap(Struct):
-    """The depth event at a line does not continue the one before it. Its ids, and the id at which the book stood (-1: no book)."""
+    """The depth event at a line does not continue the one before it. Its ids, and the last id before it (-1: none)."""
 
     source: str
     line: int

@@ -64,7 +64,7 @@ class Spool:
         """Which of them do not fit 32 bits; known once settled."""
         self._held: dict[tuple[str, str], list[NDArray[Any]]] = {}
         self._held_bytes = 0
-        self._types: dict[tuple[str, str], np.dtype] = {}
+        self._types: dict[tuple[str, str], np.dtype[Any]] = {}
 
     def append(self, part: Part) -> None:
         """Take rows. Columns of decimals come as digits with a `_decimals` twin."""

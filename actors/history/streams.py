@@ -1,9 +1,9 @@
 """A stored day as the two streams of a replay: the same events in exchange order and in local order.
 
-Times. An event's exchange time is the stored one; its local time is the raw stamp, shifted a file by the constant that makes the
-file's smallest feed latency the stated base. Two corrections keep a book a book whatever the stamps say: a snapshot is not later than
-the first event applied on top of it (it is what that event builds on), and no depth event takes effect before the one it continues.
-The second also makes the events that were buffered before a snapshot take effect when it arrives, as they do in life.
+Times. An event's exchange time is the stored one; its local time is the raw stamp, shifted a file by the constant that makes
+the file's smallest feed latency the stated base. Two corrections keep a book a book whatever the stamps say: a snapshot is not
+later than the first event applied on top of it (it is what that event builds on), and no depth event takes effect before the one
+it continues. The second also makes the events that were buffered before a snapshot take effect when it arrives, as in life.
 
 Ties keep the order of the capture. Everything here is an event a row; the levels are looked at by `prepared`, block by block.
 """
@@ -25,7 +25,7 @@ _LINE_BITS = 40  # lines of a file, below the number of its segment
 
 
 class Events(NamedTuple):
-    """A day's depth events that make the book and its trades, in capture order; columns as `core.kernel.rows.expand` takes them."""
+    """A day's depth events that make the book, and its trades, in capture order; for `core.kernel.rows.expand`."""
 
     shape: NDArray[np.uint8]
     at: NDArray[np.int64]
@@ -36,7 +36,7 @@ class Events(NamedTuple):
 
     def ordered(self, order: NDArray[np.int64] | None) -> Events:
         """The events in another order; None: as they are."""
-        return self if order is None else Events(*(column[order] for column in self))
+        return self if order is None else Events._make(column[order] for column in self)
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -96,7 +96,8 @@ def _traded(sources: list[Stored], moved: NDArray[np.int64]) -> tuple[Events, ND
 
 
 def _merged(depth: Events, depth_capture: NDArray[np.int64], trades: Events, trades_capture: NDArray[np.int64]) -> Events:
-    joined = Events(*(np.concatenate(pair) for pair in zip(depth, trades, strict=True)))
+    columns: Any = zip(depth, trades, strict=True)
+    joined = Events._make(np.concatenate(pair) for pair in columns)
     return joined.ordered(np.argsort(np.concatenate([depth_capture, trades_capture]), kind="stable"))
 
 

@@ -105,11 +105,11 @@ def aside(file: DayFile) -> Iterator[Row]:
 def bars(file: DayFile, period: int) -> Iterator[Row]:
     """Bars of `period` ns from the day's market trades, by the trades' own times."""
     instrument = instrument_of(file.day)
-    columns = (file.column("trades", name) for name in ("exch_ns", "tick", "lots"))
-    made = make_bars(*columns, period)
+    ns, tick, lots = (file.column("trades", name) for name in ("exch_ns", "tick", "lots"))
+    made = make_bars(ns, tick, lots, period)
     unit = instrument.tick * instrument.lot
-    for values in zip(*(column.tolist() for column in made[:7]), made.notional, strict=True):
-        open_ns, *prices, volume, count, notional = values
+    columns: Any = [*(column.tolist() for column in made[:7]), made.notional]
+    for open_ns, *prices, volume, count, notional in zip(*columns, strict=True):
         named = zip(("open", "high", "low", "close"), map(instrument.price_text, prices), strict=True)
         yield {
             "time_ms": open_ns // 1_000_000,

@@ -119,7 +119,7 @@ _STREAMS_MARK: Final = "markPrice"
 
 
 class Parsed(NamedTuple):
-    """One frame as integers: the columns of `core.kernel.frames`, its symbol, its levels, and (odd prints) why it is set aside."""
+    """One frame as integers: the columns of `core.kernel.frames`, its symbol, its levels, and why it is set aside, if it is."""
 
     columns: list[int]
     symbol: str
@@ -146,7 +146,7 @@ def e8(text: str) -> int:
     value, decimals = number(text.removeprefix("-"))
     if decimals > 8:
         raise WrongShape(f"{text} is finer than 1e-8")
-    value *= 10 ** (8 - decimals)
+    value *= int(10 ** (8 - decimals))
     return -value if text.startswith("-") else value
 
 

@@ -34,7 +34,7 @@ SYMBOL_BYTES, SYMBOLS_MAX = 32, 64
 LEVEL_BYTES_MIN = 9  # `["1","1"]`: no level can be shorter, so no chunk can hold more than its bytes over this
 
 _PLAIN = np.zeros(256, np.bool_)
-"""Bytes that may stand in a string as they are; a quote, an escape, a control byte or anything beyond ASCII is another's business."""
+"""Bytes that may stand in a string as they are; a quote, an escape, a control byte or anything beyond ASCII is not."""
 _PLAIN[32:128] = True
 _PLAIN[[34, 92]] = False
 
@@ -56,7 +56,7 @@ def to_ns(stamp: int) -> int:
 
 @njit(cache=True, nogil=True)
 def _decimal(buf: Any, at: int) -> tuple[int, int, int]:
-    """Digits with at most one point from `at` to a quote: (significant digits, decimals among them, offset of the quote or -1)."""
+    """Digits with at most one point, up to a quote: (significant digits, decimals among them, offset of the quote or -1)."""
     value, kept, kept_decimals, kept_at, point, start = 0, 0, 0, at, -1, at
     while True:
         c = buf[at]
@@ -104,7 +104,7 @@ def _integer(buf: Any, at: int) -> tuple[int, int]:
 
 @njit(cache=True, nogil=True)
 def _is(buf: Any, at: int, word: Any) -> bool:
-    for i in range(len(word)):
+    for i in range(len(word)):  # noqa: SIM110 (a generator does not compile)
         if buf[at + i] != word[i]:
             return False
     return True
@@ -204,23 +204,14 @@ def _symbol(buf: Any, start: int, stop: int, symbols: Any, known: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def scan(
-    buf: Any,
-    end: int,
-    frames: Any,
-    price: Any,
-    price_decimals: Any,
-    qty: Any,
-    qty_decimals: Any,
-    odd: Any,
-    symbols: Any,
-    known: int,
-) -> tuple[int, int, int, int, int]:
+def scan(buf: Any, end: int, out: tuple[Any, Any, Any, Any, Any, Any, Any], known: int) -> tuple[int, int, int, int, int]:
     """Read whole lines buf[0:end] (uint8, the last byte a newline, 64 spare bytes after it).
 
-    Fills `frames` (n, FRAME_COLUMNS), the level columns, `odd` (n, 3: line, start, stop of each line left to msgspec) and
-    `symbols` (row: length, bytes). Returns (frames, levels, odd lines, symbols known, lines). LINE counts from 0 here.
+    `out`: frames (n, FRAME_COLUMNS); the levels' price digits, their decimals, quantity digits, their decimals; odd (n, 3: line,
+    start, stop of each line left to msgspec); symbols (n, a length and bytes), of which `known` are filled. Returns (frames,
+    levels, odd lines, symbols known, lines). LINE counts from 0 here.
     """
+    frames, price, price_decimals, qty, qty_decimals, odd, symbols = out
     at, line, count, level_count, odd_count = 0, 0, 0, 0, 0
     seen = np.zeros(128, np.int64)  # the line, counted from 1, in which a key was last seen: no reset between lines
     first = np.zeros(128, np.int64)
@@ -265,7 +256,7 @@ def scan(
                     break
                 p += 1
                 if buf[p + 1] == 34:
-                    key = np.int64(buf[p])
+                    key = int(buf[p])
                     if key < 65 or key > 122:
                         p = -1
                         break
@@ -318,7 +309,7 @@ def scan(
                         break
                     first[key] = value
                     kinds[key] = _INT
-                elif c == 91 and (key == 98 or key == 97):
+                elif c == 91 and 97 <= key <= 98:
                     before = level_count
                     if key == 97 and bids < 0:
                         p = -1  # asks before bids: the rows would be out of order
@@ -402,7 +393,7 @@ def scan(
             frames[count, T] = to_ns(t_ms) if t_ms > 0 else 0
             frames[count, E] = to_ns(e_ms) if e_ms > 0 else 0
             frames[count, VENUE] = 0
-            if kind == DEPTH or kind == SNAPSHOT:
+            if kind in (DEPTH, SNAPSHOT):
                 if bids < 0 or asks < 0:
                     break
                 if kind == DEPTH:
@@ -427,7 +418,7 @@ def scan(
                 frames[count, LEVEL] = level_start
                 frames[count, BIDS] = bids
                 frames[count, ASKS] = asks
-            elif kind == TRADE or kind == AGG_TRADE:
+            elif kind in (TRADE, AGG_TRADE):
                 key = 116 if kind == TRADE else 97
                 if seen[key] != mark or kinds[key] != _INT or seen[112] != mark or seen[113] != mark or seen[109] != mark:
                     break

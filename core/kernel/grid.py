@@ -17,9 +17,9 @@ def to_grid(digits: Any, decimals: Any, step: int, grid_decimals: int) -> tuple[
     power = np.ones(19, np.int64)
     for i in range(1, 19):
         power[i] = power[i - 1] * 10
-    largest = np.int64(0)
+    largest = 0
     for i in range(len(digits)):
-        shift = grid_decimals - np.int64(decimals[i])
+        shift = grid_decimals - int(decimals[i])
         if shift < 0 or shift > 18:
             return i, largest
         value = digits[i] * power[shift]

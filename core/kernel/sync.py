@@ -43,7 +43,7 @@ def plan(snapshot: Any, first: Any, last: Any, previous: Any, linked: bool, upda
     count = 0
     whole, straddled = update_id >= 0, update_id >= 0
     buffer = 0
-    buffered = np.int64(-1)  # u of the newest event in the buffer
+    buffered = -1  # u of the newest event in the buffer
     for i in range(events):
         if snapshot[i]:
             if whole:
