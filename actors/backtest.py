@@ -20,7 +20,8 @@ from msgspec import Struct
 from actors.crew import hired
 from actors.errors import UserError
 from actors.graph import describe
-from actors.results import Result, RunFolder
+from actors.report import Run, write_report
+from actors.results import RunFolder
 from actors.sim.days import DayResult
 from actors.tasks import Job, Task
 from actors.work import Failure, Word, alone
@@ -42,7 +43,7 @@ class Outcome(Struct, frozen=True):
     """What a backtest gave. `days` is one summary a day and group, in order; `resumed` of them were done before."""
 
     run_id: str
-    result: Result
+    result: Run
     days: list[dict[str, Any]]
     resumed: int
 
@@ -77,7 +78,11 @@ def backtest(
             if watcher:
                 watcher.see(left[number], number, word)
         fresh = bool(left) or not (home.path / "metrics.json").exists() or not (home.path / "report.html").exists()
-        result = home.finish() if fresh else Result(home.path)
+        if fresh:
+            home.finish()
+        result = Run(home.path)
+        if fresh:
+            write_report(result)
     except OSError as error:
         raise UserError(f"cannot write results to {home.path}: {error.strerror or error}") from error
     mine = {(day, tuple(task.symbols)) for task in job.tasks for day in task.days}

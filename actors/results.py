@@ -6,7 +6,8 @@
     metrics.json   figures of the whole run, by instrument and by day
     report.html    the same to look at
 
-A day's folder is written beside and renamed, so it is whole or absent. `Result` reads a run in Python, one call a table or plot.
+A day's folder is written beside and renamed, so it is whole or absent. `Result` reads a run in Python, one call a table;
+`actors.report.Run` adds the plots.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from core.study import metrics
 
 if TYPE_CHECKING:
     import pandas as pd
-    from plotly.graph_objects import Figure
 
     from actors.sim.days import DayResult
 
@@ -94,15 +94,9 @@ class RunFolder:
             if not home.exists():
                 raise
 
-    def finish(self) -> Result:
-        """Compute the figures and write the report; returns the run for reading."""
-        from actors.report import write_report
-
-        result = Result(self.path)
-        write_beside(self.path / "metrics.json", _json(result.compute()))
-        result = Result(self.path)
-        write_report(result)
-        return result
+    def finish(self) -> None:
+        """Compute the figures of all days that are there."""
+        write_beside(self.path / "metrics.json", _json(Result(self.path).compute()))
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -164,19 +158,6 @@ class Result:
     def equity(self) -> pd.DataFrame:
         """Samples of market, quotes, position and money, each day from 0."""
         return self._frame("equity")
-
-    def plot(self) -> Figure:
-        """Equity over time, an interactive figure."""
-        from actors.report import equity_figure
-
-        return equity_figure(self)
-
-    def report(self) -> Path:
-        """Where the HTML report is; it is written if it is not there."""
-        from actors.report import write_report
-
-        path = self.path / "report.html"
-        return path if path.exists() else write_report(self)
 
     def _frame(self, name: str) -> pd.DataFrame:
         import pandas as pd
