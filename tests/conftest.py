@@ -15,3 +15,11 @@ def captures() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real captures: {folder} does not exist (set ASTRARIUM_CAPTURES)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of three small generated days of BTCUSDT and ETHUSDT. Nobody may change it."""
+    from tests.days import store
+
+    return store(tmp_path_factory.mktemp("store"))
