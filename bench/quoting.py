@@ -82,7 +82,7 @@ class Restless:
 
 
 class MarketMaker:
-    """The compiled decision of the strategy that ships, set to quote much closer than it does: captures of minutes see no fill else."""
+    """The compiled decision of the strategy that ships, set much closer than it is: captures of minutes see no fill else."""
 
     def __init__(self, grid: Grid) -> None:
         from strategies import market_maker as mm
@@ -90,10 +90,11 @@ class MarketMaker:
         self.quote_at = mm.quote_at
         self.desk = np.zeros(1, mm.DESK)
         self.lots = max(1, round(0.003 / grid.lot))
-        parameters = dict(
-            gamma=0.3, adj1=0.1, adj2=0.02, edge=0.0, delta=3, order_lots=self.lots, max_lots=40 * self.lots, grid_num=4, levels=40,
-            window_ns=120 * 10**9, refit_ns=5 * 10**9, observe_ns=30 * 10**9,
-        )  # fmt: skip
+        parameters = {
+            "gamma": 0.3, "adj1": 0.1, "adj2": 0.02, "edge": 0.0, "delta": 3, "grid_num": 4, "levels": 40,
+            "order_lots": self.lots, "max_lots": 40 * self.lots,
+            "window_ns": 120 * 10**9, "refit_ns": 5 * 10**9, "observe_ns": 30 * 10**9,
+        }  # fmt: skip
         for name, value in parameters.items():
             self.desk["params"][name] = value
 

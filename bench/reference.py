@@ -7,11 +7,12 @@ which needs no compilation; the compiled strategies in `bench/players.py` use it
 
 from __future__ import annotations
 
+from ctypes import c_double, string_at
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
-from hftbacktest import BacktestAsset, binding, build_hashmap_backtest, build_roivec_backtest
+from hftbacktest import BacktestAsset, binding, build_hashmap_backtest
 from hftbacktest.types import (
     BUY_EVENT,
     DEPTH_CLEAR_EVENT,
@@ -138,6 +139,11 @@ def asset(
     return getattr(made, {"log": "log_prob_queue_model", "log2": "log_prob_queue_model2"}[queue.kind])(), kept
 
 
+def _record(at: int, dtype: np.dtype) -> Any:
+    """A copy of the record at an address."""
+    return np.frombuffer(string_at(at, dtype.itemsize), dtype)[0]
+
+
 class Reference:
     """The reference behind plain Python calls, one instrument. `order` and `best` tell what its strategy would see."""
 
@@ -178,13 +184,7 @@ class Reference:
     def order(self, order_no: int) -> Any:
         """The order's record as its strategy sees it, None if unknown."""
         at = binding.orders_get(self._orders, order_no)
-        return (
-            None
-            if not at
-            else np.ctypeslib.as_array((np.ctypeslib.ctypes.c_byte * order_dtype.itemsize).from_address(at))
-            .view(order_dtype)[0]
-            .copy()
-        )
+        return _record(at, order_dtype) if at else None
 
     def best(self) -> tuple[int, int]:
         """Local best bid and ask in ticks; the reference's own markers where there is none."""
@@ -193,17 +193,12 @@ class Reference:
     def lots(self, side: int, tick: int) -> int:
         """Local lots at a price."""
         read = binding.hashmapdepth_bid_qty_at_tick if side == 1 else binding.hashmapdepth_ask_qty_at_tick
-        read.restype = np.ctypeslib.ctypes.c_double
+        read.restype = c_double
         return round(read(self._depth, tick) / self._grid.lot)
 
     def state(self) -> Any:
         """Position, balance, fee and so on."""
-        at = binding.hashmapbt_state_values(self.pointer, 0)
-        return (
-            np.ctypeslib.as_array((np.ctypeslib.ctypes.c_byte * state_values_dtype.itemsize).from_address(at))
-            .view(state_values_dtype)[0]
-            .copy()
-        )
+        return _record(binding.hashmapbt_state_values(self.pointer, 0), state_values_dtype)
 
     def close(self) -> None:
         """Free it."""

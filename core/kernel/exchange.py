@@ -186,23 +186,23 @@ def fill(s: int, t: int, slot: int, tick: int, lots: int, maker: int) -> None:
 
 @compiled
 def rest(s: int, slot: int) -> None:
-    """Hang the order at the end of its level's list, behind everything the level shows."""
+    """Hang the order at the end of its level's list (outside the day's prices: of its price), behind all that the level shows."""
     o = slot_at(s, slot)
     side = i64(o, SIDE)
     rank = max(min(rank_of(side, i64(o, PRICE)), i64(s, RANK_HIGH + side) + 1), i64(s, RANK_LOW + side) - 1)
     queue_entered(s, o, i64(i64(s, EXCH_BOOK + LEVELS_AT + side), rank))
     put_i64(o, RANK, rank)
     put_i64(o, RESTS, 1)
-    put_i64(o, NEXT, -1)
+    true_rank = rank_of(side, i64(o, PRICE))
     own = i64(s, OWN_AT + side)
-    head = i32(own, rank) - 1
-    if head < 0:
+    before, after = -1, i32(own, rank) - 1
+    while after >= 0 and rank_of(side, i64(slot_at(s, after), PRICE)) >= true_rank:
+        before, after = after, i64(slot_at(s, after), NEXT)
+    put_i64(o, NEXT, after)
+    if before < 0:
         put_i32(own, rank, slot + 1)
     else:
-        last = head
-        while i64(slot_at(s, last), NEXT) >= 0:
-            last = i64(slot_at(s, last), NEXT)
-        put_i64(slot_at(s, last), NEXT, slot)
+        put_i64(slot_at(s, before), NEXT, slot)
     n = i64(s, RESTING + side)
     put_i64(i64(s, RESTING_AT + side), n, slot)
     put_i64(o, PLACE, n)
