@@ -125,7 +125,7 @@ def test_a_book_at_an_update_id_and_at_a_time(market, capsys):
 
 @pytest.mark.parametrize("kind", ["trades", "bbo", "depth", "marks", "aside"])
 def test_every_kind_is_shown_as_rows(market, capsys, kind):
-    venue, path, store = market
+    _, path, store = market
     code, rows = said(capsys, "show", "BTCUSDT", "--kind", kind, "--days", "2024-07-18:2024-07-19", "--store", store)
     assert code == 0
     plain = PlainReader(path)

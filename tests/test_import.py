@@ -346,6 +346,7 @@ def test_a_file_of_nothing_known_is_reported_not_stored(tmp_path):
     path.write_text("hello\n" + json.dumps({"a": 1}) + "\n")
     report = Importer(tmp_path / "store").run(path)
     assert (report.damaged, report.days) == (2, {})
+    assert "none of its 2 lines is a market frame" in report.error
     empty = tmp_path / "empty.gz"
     empty.write_bytes(b"")
     assert Importer(tmp_path / "store").run(empty).lines == 0
@@ -378,3 +379,23 @@ def test_the_venues_own_best_prices_equal_the_rebuilt_book_on_every_real_capture
                 verdict = check(file)
                 assert verdict.sound, verdict.first_mismatch
                 assert verdict.shared
+
+
+def test_a_mark_price_at_the_very_settlement_is_the_one_it_is_charged_on(tmp_path):
+    venue = Venue(start=MIDNIGHT - 500 * MS)
+    venue.mark(MIDNIGHT, "0.00012000", "64000.5")
+    venue.now = MIDNIGHT
+    venue.mark(MIDNIGHT + 8 * 3_600_000 * MS, "0.00030000", "64001.25")
+    paths = [venue.save(tmp_path / f"{number}.gz", [line]) for number, line in enumerate(venue.lines)]
+    for path in reversed(paths):
+        Importer(tmp_path / "store").run(path)
+    day = TickDb(tmp_path / "store").prepared(KEY, "2024-07-19")
+    assert [column.tolist() for column in day.fundings] == [[MIDNIGHT], [12_000], [6_400_125_000_000]]
+    assert (day.quality, len(day.exch.ns), len(day.marks.exch_ns)) == ("no book", 0, 2)
+
+
+def test_a_store_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "store").write_text("a file where the folder should be")
+    path = Venue(start=MIDNIGHT).run(5).save(tmp_path / "c.gz")
+    with pytest.raises(UserError, match="store"):
+        Importer(tmp_path / "store").run(path)

@@ -69,6 +69,9 @@ def import_(
             _warn(f"error: {error}")
             reports.append(_failed(path, str(error), kind))
             continue
+        if reports[-1].error:
+            failed = failed or Exit.ERROR
+            _warn(f"error: {reports[-1].error}")
         if not json:
             _print_bar_report(reports[-1]) if kind == "bars" else _print_report(reports[-1])
     if json:

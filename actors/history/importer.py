@@ -79,13 +79,15 @@ class Importer:
         """Import one file. Raises UserError, with the store unchanged, when it cannot be read or is off its grid."""
         if not path.is_file():
             raise UserError(f"{path}: no such file", Exit.NOT_FOUND)
-        self.root.mkdir(parents=True, exist_ok=True)
         folder = self.root / f".spool-{os.getpid()}"
         try:
+            self.root.mkdir(parents=True, exist_ok=True)
             intake = Intake(path, folder, self.venue)
             intake.read(progress)
             with locked(self.root):
                 return self._commit(intake)
+        except OSError as error:
+            raise UserError(f"{error.filename or path}: {error.strerror or error}") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -110,6 +112,8 @@ class Importer:
                     report.days[f"{intake.venue}:{symbol} {day}"] = f"{file.day.quality}, rebuilt from its day before"
         report.unchanged = not changed and bool(by_symbol)
         report.aside = dict(intake.aside)
+        if not by_symbol and report.lines:
+            report.error = f"{report.file}: none of its {report.lines} lines is a market frame that is kept"
         return report
 
     def _settled(self, intake: Intake, symbol: str, days: dict[str, Spool]) -> Sizes:

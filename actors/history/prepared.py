@@ -267,7 +267,7 @@ def fundings(marks: Marks, start_ns: int) -> Fundings:
     for i in (np.flatnonzero(np.diff(due) > 0) + 1).tolist():
         settle = int(due[i - 1])
         if start_ns <= settle < start_ns + DAY_NS:
-            priced = np.flatnonzero(marks.exch_ns[:i] <= settle)
+            priced = np.flatnonzero(marks.exch_ns[: i + 1] <= settle)
             mark = marks.mark_e8[priced[-1] if len(priced) else i - 1]
             found.append((settle, int(marks.rate_e8[i - 1]), int(mark)))
     columns = np.array(found, np.int64).reshape(-1, 3)

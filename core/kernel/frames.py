@@ -41,15 +41,21 @@ _PLAIN[[34, 92]] = False
 _STRING, _DECIMAL, _INT, _TRUE, _FALSE, _NULL, _LEVELS = 1, 2, 3, 4, 5, 6, 7
 _KEY_PU, _KEY_LAST_UPDATE_ID, _KEY_OTHER = 1, 2, 3
 
+_WANTED = np.zeros(128, np.int64)
+"""The kind of value a key must have in any frame, as the dialect's types say (a decimal is a string); 0: none in particular."""
+_WANTED[[ord(key) for key in "esABpqirX"]] = _STRING
+_WANTED[[*(ord(key) for key in "ETuUt"), _KEY_PU, _KEY_LAST_UPDATE_ID]] = _INT
+_WANTED[[ord(key) for key in "mM"]] = _TRUE
+
 
 @njit(cache=True, nogil=True)
 def to_ns(stamp: int) -> int:
-    """A stamp in s, ms, µs or ns, told apart by its value (each unit covers the years 1973 to 5138), as ns."""
-    if stamp < 100_000_000_000:
+    """A stamp in s, ms, µs or ns, told apart by its value (each unit ends in 2262, when ns leave 63 bits), as ns."""
+    if stamp <= 9_223_372_036:
         return stamp * 1_000_000_000
-    if stamp < 100_000_000_000_000:
+    if stamp <= 9_223_372_036_854:
         return stamp * 1_000_000
-    if stamp < 100_000_000_000_000_000:
+    if stamp <= 9_223_372_036_854_775:
         return stamp * 1_000
     return stamp
 
@@ -257,7 +263,7 @@ def scan(buf: Any, end: int, out: tuple[Any, Any, Any, Any, Any, Any, Any], know
                 p += 1
                 if buf[p + 1] == 34:
                     key = int(buf[p])
-                    if key < 65 or key > 122:
+                    if key < 65 or key > 122 or 90 < key < 97 or seen[key] == mark:
                         p = -1
                         break
                     p += 2
@@ -278,6 +284,9 @@ def scan(buf: Any, end: int, out: tuple[Any, Any, Any, Any, Any, Any, Any], know
                         key = 97
                     elif size == 12 and _is(buf, begin, _LAST_UPDATE_ID):
                         key = _KEY_LAST_UPDATE_ID
+                    if key != _KEY_OTHER and seen[key] == mark:
+                        p = -1
+                        break
                     p += 1
                 if buf[p] != 58:
                     p = -1
@@ -335,6 +344,11 @@ def scan(buf: Any, end: int, out: tuple[Any, Any, Any, Any, Any, Any, Any], know
                     kinds[key] = _NULL
                     p += 4
                 else:
+                    p = -1
+                    break
+                found = kinds[key]
+                found = _STRING if found == _DECIMAL else (_TRUE if found == _FALSE else found)
+                if _WANTED[key] != 0 and _WANTED[key] != found:
                     p = -1
                     break
                 if buf[p] == 44:
