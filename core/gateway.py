@@ -1,9 +1,9 @@
 """An instrument's gateway node: it keeps the truth about this account's orders on one instrument.
 
 Requests come from risk, already approved; the venue's answers come from the session. The gateway holds one Order an id
-chain, sees that ids are unique, refuses what cannot be asked (a cancel of an order that is unknown, done, or has a request
-pending: the venue allows one request in flight an order), and passes every answer on, to the strategy that owns the order
-and to risk. Reports for orders that it never sent (a liquidation, another session) are passed on as well: they move the
+chain, sees that ids are unique, refuses what cannot be asked (a cancel of an order that is unknown by this id now, done, or
+has a request pending: the venue allows one request in flight an order), and passes every answer on, to the strategy that owns
+the order and to risk. Reports for orders that it never sent (a liquidation, another session) are passed on as well: they move the
 account's position all the same.
 """
 
@@ -25,7 +25,7 @@ from core.message import (
 from core.node import Outbox
 from core.order import Order
 
-TOO_LATE, UNKNOWN_ORDER, ALREADY_PENDING = 0, 1, 3
+TOO_LATE, UNKNOWN_ORDER, ALREADY_PENDING, DUPLICATE_ID = 0, 1, 3, 6
 """FIX CxlRejReason(102)."""
 
 
@@ -79,6 +79,10 @@ class Gateway:
         order = self.orders.get(request.orig_cl_ord_id)
         if order is None:
             reason, status = UNKNOWN_ORDER, OrdStatus.REJECTED
+        elif request.cl_ord_id in self._owner:
+            reason, status = DUPLICATE_ID, order.status
+        elif order.working and request.orig_cl_ord_id != order.cl_ord_id:
+            reason, status = UNKNOWN_ORDER, order.status
         elif order.pending:
             reason, status = ALREADY_PENDING, order.status
         elif not order.working:

@@ -1,9 +1,9 @@
 """The account's risk node: every order passes here before it may reach a gateway, and counts against the limits at once.
 
 Limits are the account's, not the strategy's, so this node stands in front of the venue, out of a strategy's reach. What may
-still be filled counts in full: an order from the moment it is approved until the venue says that nothing of it is left, a
-replace at the larger of its two quantities until it is answered. Cancels always pass; so does an order that can only reduce
-the position.
+still be filled counts in full: an order from the moment it is approved until the venue says that nothing of it is left, and
+while replaces are unanswered at the largest quantity that any of them may leave open. Cancels always pass; so does an order
+that can only reduce the position.
 
 What is refused comes back as an ExecutionReport with ExecType Rejected (a replace: as an OrderCancelReject) and the reason in
 words; the venue never sees it. Not here yet, and named so that nobody counts on them: price collar, message rate, repeated
@@ -44,10 +44,18 @@ class Limits(Struct, frozen=True):
 
 
 class _Working(Struct):
+    """An order that may still fill. `asked`: the total quantities of its unanswered replaces, by their own ids."""
+
     symbol: str
     side: Side
     leaves: int
-    asked: int = 0
+    cum: int = 0
+    asked: dict[str, int] = {}
+
+    @property
+    def open_most(self) -> int:
+        """Lots that may still fill, whichever of the replaces is accepted."""
+        return max(self.leaves, *(qty - self.cum for qty in self.asked.values())) if self.asked else self.leaves
 
 
 class Risk:
@@ -88,7 +96,7 @@ class Risk:
 
     def exposed(self, symbol: str, side: Side) -> int:
         """Signed position, in lots, if everything working on one side were filled."""
-        working = sum(max(one.leaves, one.asked) for one in self._working.values() if one.symbol == symbol and one.side == side)
+        working = sum(one.open_most for one in self._working.values() if one.symbol == symbol and one.side == side)
         return self.ledger.position(symbol) + sign(side) * working
 
     def _judge(self, now: int, order: NewOrderSingle, reason: str) -> None:
@@ -98,19 +106,28 @@ class Risk:
         else:
             self.approved += 1
             self._working[order.cl_ord_id] = _Working(order.symbol, order.side, order.order_qty)
+            self._learn(order.symbol, order.price)
             self._outbox.send(order)
 
     def _judge_replace(self, now: int, request: OrderCancelReplaceRequest) -> None:
         working = self._working.get(request.orig_cl_ord_id)
-        grown = request.order_qty - working.leaves if working else 0
-        reason = self._reason(request.symbol, request.side, request.price, request.order_qty, max(grown, 0))
+        reason = self._reason_replace(request, working)
         if reason:
             self.refused += 1
             self._outbox.send(_replace_rejected(now, request, reason))
         else:
             if working:
-                working.asked = request.order_qty
+                working.asked = {**working.asked, request.cl_ord_id: request.order_qty}
             self._outbox.send(request)
+
+    def _reason_replace(self, request: OrderCancelReplaceRequest, working: _Working | None) -> str:
+        """A replace counts by what it adds; one of an order that is not known, which a gateway will refuse, counts whole."""
+        if working is None:
+            if request.symbol not in self.instruments:
+                return f"{request.symbol} is not traded by this account"
+            return self._reason(request.symbol, request.side, request.price, request.order_qty, request.order_qty)
+        more = max(request.order_qty - working.cum - working.open_most, 0)
+        return self._reason(working.symbol, working.side, request.price, request.order_qty, more)
 
     def _reason_new(self, order: NewOrderSingle) -> str:
         if order.symbol not in self.instruments:
@@ -136,7 +153,7 @@ class Risk:
         after = self.exposed(symbol, side) + sign(side) * more
         if abs(after) <= abs(position) and after * position >= 0:
             return ""
-        if limits.position is not None and sign(side) * after > limits.position:
+        if more and limits.position is not None and sign(side) * after > limits.position:
             return f"position could reach {after} lots, the limit is {limits.position}"
         if self.exposure_e8 is not None and self._exposure_e8(symbol, after, price) > self.exposure_e8:
             return f"the account's exposure would pass the limit of {self.exposure_e8 / E8:,.2f}"
@@ -150,22 +167,25 @@ class Risk:
                 total += instrument.value(self._price[other], worst)
         return round(total * E8)
 
+    def _learn(self, symbol: str, price: int) -> None:
+        """Until something was executed, the price of an order is all that is known of a price."""
+        self._price[symbol] = self._price[symbol] or price
+
     def _release(self, report: ExecutionReport) -> None:
         if report.exec_type == ExecType.TRADE:
             self._price[report.symbol] = report.last_px
         working = self._working.pop(report.cl_ord_id, None) or self._working.pop(report.orig_cl_ord_id, None)
         if working is None:
             return
-        working.leaves = report.leaves_qty
-        if report.exec_type in (ExecType.REPLACED, ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED):
-            working.asked = 0
+        working.leaves, working.cum = report.leaves_qty, report.cum_qty
+        working.asked = {key: qty for key, qty in working.asked.items() if key != report.cl_ord_id}
         if report.leaves_qty or report.ord_status in (OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE):
             self._working[report.cl_ord_id] = working
 
     def _forget_ask(self, reject: OrderCancelReject) -> None:
         working = self._working.get(reject.orig_cl_ord_id)
         if working is not None:
-            working.asked = 0
+            working.asked = {key: qty for key, qty in working.asked.items() if key != reject.cl_ord_id}
 
 
 def _rejected(now: int, order: NewOrderSingle, reason: str) -> ExecutionReport:
