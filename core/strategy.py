@@ -106,6 +106,7 @@ class Strategy:
         self._outbox: Outbox
         self._count = 0
         self._epoch = ""
+        self._periods: dict[str, tuple[int, int]] = {}
         for key, value in self.checked(parameters).items():
             setattr(self, key, value)
         self.machine = Machine(self.moves, self.start_state)
@@ -255,15 +256,20 @@ class Strategy:
         self._outbox.wake(at, key)
 
     def every(self, period: int, key: str) -> None:
-        """Ask for `on_timer` at every multiple of `period` (ns) since the epoch, from the next one on."""
-        self._periods[key] = period
-        self._outbox.wake(self.now - self.now % period + period, key)
+        """Ask for `on_timer` at every multiple of `period` (ns) since the epoch, from the next one on.
+
+        Asking again under the same key changes the period. Multiples that pass while the strategy is busy are not made up for.
+        """
+        due = self.now - self.now % period + period
+        if self._periods.get(key) != (period, due):
+            self._periods[key] = period, due
+            self._outbox.wake(due, key)
+
+    def note(self, entry: Message) -> None:
+        """Write an entry to the strategy's journal: what it concluded, for whoever reads the run later."""
+        self._outbox.record(entry)
 
     # --- the node's side
-
-    @property
-    def _periods(self) -> dict[str, int]:
-        return self.__dict__.setdefault("_period_of", {})  # type: ignore[no-any-return]
 
     def bind(self, outbox: Outbox) -> None:
         """Receive the outbox from the host."""
@@ -295,9 +301,9 @@ class Strategy:
         self.on_reject(reject)
 
     def _take_timer(self, timer: Timer) -> None:
-        period = self._periods.get(timer.key)
-        if period:
-            self._outbox.wake(self.now - self.now % period + period, timer.key)
+        period, due = self._periods.get(timer.key, (0, 0))
+        if period and timer.due == due:  # else it is a single wake under the same key, or one of an earlier period
+            self.every(period, timer.key)
         self.on_timer(timer)
 
     def _take_funding(self, funding: Funding) -> None:

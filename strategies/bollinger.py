@@ -94,7 +94,7 @@ class Bollinger(Strategy):
             if value != self.conditions[name]:
                 self.conditions[name] = value
                 symbol, now, word = self.instrument.symbol, self.now, "true" if value else "false"
-                self._outbox.record(Command(symbol, now, now, now, self.name, name, word))
+                self.note(Command(symbol, now, now, now, self.name, name, word))
 
     # --- what is done about them
 
