@@ -1,0 +1,36 @@
+"""`astrarium init FOLDER`: a strategy and a graph that run as they stand, to change."""
+
+from __future__ import annotations
+
+import sys
+from importlib.resources import files
+from pathlib import Path
+
+from actors.errors import Exit, UserError
+
+FILES = ("quoter.py", "quoter.toml")
+
+
+def init(folder: Path = Path("my_strategies"), /) -> None:
+    """Write a strategy to begin with, and its graph, into a folder. What is there already is never overwritten.
+
+    Parameters
+    ----------
+    folder
+        Where to; made if it is not there.
+    """
+    there = [name for name in FILES if (folder / name).exists()]
+    if there:
+        raise UserError(f"{folder / there[0]} is there already and stays as it is: name another folder", Exit.CONFIGURATION)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in FILES:
+            (folder / name).write_text((files("actors.starter") / name).read_text())
+    except OSError as error:
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from error
+    graph = folder / FILES[1]
+    sys.stdout.write(
+        f"{folder / FILES[0]}: the strategy\n{graph}: what runs, on what, within which limits\n"
+        f"next: astrarium data synth --days 1    generates a day of BTCUSDT into ./store, if you have none\n"
+        f"      astrarium backtest {graph}\n"
+    )
