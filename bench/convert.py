@@ -2,7 +2,8 @@
 
     python -m bench.convert [CAPTURE...] [--repeat N] [--one-core] [--json FILE]
 
-Ours reads, checks and synchronises everything (bookTicker too), folds the book, and writes the compressed, checksummed HDF5 day;
+Ours reads, checks and synchronises everything (bookTicker too), folds the book, and writes the compressed, checksummed HDF5 day
+to the disk itself (fsync: on a file of 4 MB that is a third of the time);
 theirs reads depth and trades into memory and writes nothing (column `theirs_s`; with its npz written: `theirs_npz_s`). A row is a
 depth level or a trade, counted alike for both. Spot captures have no side to compare with: the reference has no converter for
 them. Without CAPTURE: the futures captures of ../shared/data, and, where there are none, one that this program generates.

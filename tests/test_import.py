@@ -10,6 +10,7 @@ import pytest
 from actors.errors import UserError
 from actors.history import views
 from actors.history.check import check
+from actors.history.dailydb import import_bars
 from actors.history.importer import Importer, Sizes
 from actors.history.intake import Intake
 from actors.history.tickdb import TickDb
@@ -399,3 +400,27 @@ def test_a_store_that_cannot_be_written_is_one_line(tmp_path):
     path = Venue(start=MIDNIGHT).run(5).save(tmp_path / "c.gz")
     with pytest.raises(UserError, match="store"):
         Importer(tmp_path / "store").run(path)
+
+
+def test_bars_beside_the_days_and_days_between_the_touched_ones_disturb_nothing(tmp_path):
+    venue = Venue(start=MIDNIGHT - 86_400_000 * MS).run(60, snapshot_at=5)
+    first = venue.save(tmp_path / "1.gz", venue.cut())
+    venue.now = MIDNIGHT
+    second = venue.run(60).save(tmp_path / "2.gz", venue.cut())
+    third = venue.run(20).cut()
+    venue.now = MIDNIGHT + 86_400_000 * MS
+    outer = venue.save(tmp_path / "13.gz", gzip.decompress(first.read_bytes()).splitlines() + venue.run(60).cut())
+    (tmp_path / "BTCUSDT.csv").write_text("2024-07-18,1,2,1,2,5\n2024-07-19,1,2,1,2,5\n")
+    import_bars(tmp_path / "store", tmp_path / "BTCUSDT.csv", KEY.venue)
+    Importer(tmp_path / "store").run(second)
+    Importer(tmp_path / "store").run(outer)  # touches the days on both sides of the stored one
+    db = TickDb(tmp_path / "store")
+    assert db.days(KEY) == ["2024-07-18", "2024-07-19", "2024-07-20"]
+    with db.file(KEY, "2024-07-19") as file:
+        assert file.day.quality == "book"
+    with db.file(KEY, "2024-07-20") as file:
+        assert file.day.quality == "no book"
+    Importer(tmp_path / "store").run(venue.save(tmp_path / "3.gz", third))
+    with db.file(KEY, "2024-07-20") as file:
+        assert file.day.quality == "book"
+        assert check(file).sound

@@ -104,12 +104,12 @@ class Importer:
             folder = self.root / intake.venue / symbol
             written = _rebuild_days(folder, intake.venue, symbol, sizes, days)
             changed |= bool(written)
-            for day in days:
-                with DayFile(folder / f"{day}.h5") as file:
-                    _note_day(report, file.day, intake.capture.digest)
-            for day in sorted(set(written) - set(days)):
-                with DayFile(folder / f"{day}.h5") as file:
-                    report.days[f"{intake.venue}:{symbol} {day}"] = f"{file.day.quality}, rebuilt from its day before"
+            for name in sorted(set(days) | set(written)):
+                now = written.get(name) or described(folder / f"{name}.h5")
+                if name in days:
+                    _note_day(report, now, intake.capture.digest)
+                else:
+                    report.days[f"{intake.venue}:{symbol} {name}"] = f"{now.quality}, rebuilt from its day before"
         report.unchanged = not changed and bool(by_symbol)
         report.aside = dict(intake.aside)
         if not by_symbol and report.lines:
@@ -210,43 +210,58 @@ def _note_day(report: Report, day: Day, digest_of_file: str) -> None:
     report.crossed += day.crossed
 
 
+def stored_days(folder: Path) -> list[str]:
+    """The days that an instrument's folder holds, in order; other files there (imported bars) are none."""
+    return sorted(path.stem for path in folder.glob("????-??-??.h5"))
+
+
+def described(path: Path) -> Day:
+    """What a day file says of itself. Raises UserError when it is damaged."""
+    with DayFile(path) as file:
+        return file.day
+
+
 def stored_sizes(folder: Path) -> Sizes | None:
     """The grid of an instrument's stored days; None where there are none that can be read."""
-    for path in sorted(folder.glob("*.h5")):
+    for name in stored_days(folder):
         try:
-            with DayFile(path) as file:
-                day = file.day
-                return Sizes(day.tick_size, day.lot_size, day.grid_source, day.base, day.quote)
+            day = described(folder / f"{name}.h5")
         except UserError:
             continue
+        return Sizes(day.tick_size, day.lot_size, day.grid_source, day.base, day.quote)
     return None
 
 
-def _rebuild_days(folder: Path, venue: str, symbol: str, sizes: Sizes, spools: dict[str, Spool]) -> list[str]:
-    """Rebuild the days that have something new and those that follow from them; says which were written."""
-    written: list[str] = []
-    stored = {path.stem for path in folder.glob("*.h5")}
-    before = NOTHING_BEFORE
-    known = stored_sizes(folder)
+def _rebuild_days(folder: Path, venue: str, symbol: str, sizes: Sizes, spools: dict[str, Spool]) -> dict[str, Day]:
+    """Rebuild the days that have something new and those that follow from them; returns those that were written.
+
+    Raises UserError, before anything is written, when one of the days to which something is new is damaged.
+    """
+    written: dict[str, Day] = {}
+    stored = stored_days(folder)
+    found = {day: described(folder / f"{day}.h5") for day in stored if day in spools}
+    known = next(iter(found.values()), None) or stored_sizes(folder)
     refined = known is not None and known.lot_size != sizes.lot_size
-    for day in sorted(stored | set(spools)):
-        path = folder / f"{day}.h5"
-        touched = day in spools
-        if touched or written or refined:
-            blank = Day(venue, symbol, day, sizes.tick_size, sizes.lot_size, sizes.source, sizes.base, sizes.quote)
-            if before is NOTHING_BEFORE:
-                before = _before(folder, [name for name in sorted(stored) if name < day])
-            if _rebuild_day(path, blank, [spools[day]] if touched else [], _mark_known(before, day)):
-                written.append(day)
-            elif not touched and not refined:
-                break  # this day does not follow from what changed, nor do those after it
-            before = NOTHING_BEFORE
-        stored.add(day)
+    follows = False
+    for name in sorted({*stored, *spools}):
+        spool = spools.get(name)
+        if spool is None and not follows and not refined:
+            continue
+        blank = Day(venue, symbol, name, sizes.tick_size, sizes.lot_size, sizes.source, sizes.base, sizes.quote)
+        try:
+            day = _rebuild_day(folder / f"{name}.h5", blank, [spool] if spool else [], before_day(folder, name))
+        except UserError:
+            if spool is not None:
+                raise
+            day = None  # a damaged day that nothing is new to: `data list` names it
+        follows = day is not None
+        if day is not None:
+            written[name] = day
     return written
 
 
-def _rebuild_day(path: Path, blank: Day, fresh: Sequence[Spool], before: Before) -> bool:
-    """Rebuild one day if it would change; says whether it was written."""
+def _rebuild_day(path: Path, blank: Day, fresh: Sequence[Spool], before: Before) -> Day | None:
+    """Rebuild one day; None when nothing about it would change."""
     with ExitStack() as stack:
         sources: list[Source] = []
         old, finer = None, ""
@@ -258,9 +273,8 @@ def _rebuild_day(path: Path, blank: Day, fresh: Sequence[Spool], before: Before)
         new = [spool for spool in fresh if spool.segment.digest not in known]
         sources += new
         if old is not None and not new and not finer and not _would_change(old, sources, before):
-            return False
-        rebuild(path, blank, sources, before)
-        return True
+            return None
+        return rebuild(path, blank, sources, before)
 
 
 def _would_change(old: DayFile, sources: Sequence[Source], before: Before) -> bool:
@@ -271,19 +285,16 @@ def _would_change(old: DayFile, sources: Sequence[Source], before: Before) -> bo
     return digest(day, before.book if chained else EMPTY_BOOK) != day.digest
 
 
-def _before(folder: Path, days: list[str]) -> Before:
-    for day in reversed(days):
-        try:
-            with DayFile(folder / f"{day}.h5") as file:
-                return Before(file.day.closing_id, file.book("closing"), file.day.closing_mark)
-        except UserError:
-            continue
-    return Before(-1, EMPTY_BOOK, None)
-
-
-def before_day(folder: Path, day: str) -> Before:
-    """What the stored days before a day leave to it."""
-    return _mark_known(_before(folder, sorted(path.stem for path in folder.glob("*.h5") if path.stem < day)), day)
+def before_day(folder: Path, name: str) -> Before:
+    """What the nearest readable day before a day leaves to it."""
+    for earlier in reversed(stored_days(folder)):
+        if earlier < name:
+            try:
+                with DayFile(folder / f"{earlier}.h5") as file:
+                    return _mark_known(Before(file.day.closing_id, file.book("closing"), file.day.closing_mark), name)
+            except UserError:
+                continue
+    return NOTHING_BEFORE
 
 
 def _mark_known(before: Before, day: str) -> Before:
