@@ -1,0 +1,63 @@
+"""The Ray cluster launcher's file: what Ray's own schema says of it, and what we promise beside."""
+
+from __future__ import annotations
+
+import json
+import re
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def cluster() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "cluster.yaml").read_text())
+
+
+def test_the_file_is_valid_by_rays_own_schema(cluster: dict[str, Any]) -> None:
+    spec = find_spec("ray")
+    assert spec is not None
+    assert spec.origin is not None
+    schema = json.loads((Path(spec.origin).parent / "autoscaler" / "ray-schema.json").read_text())
+    jsonschema.Draft7Validator(schema).validate(cluster)
+
+
+def test_every_node_installs_from_the_lock(cluster: dict[str, Any]) -> None:
+    mounted = {place for place, source in cluster["file_mounts"].items() if source == "requirements.txt"}
+    installs = [line for line in cluster["setup_commands"] if "pip install" in line]
+    assert len(installs) == 1
+    assert "--require-hashes" in installs[0]
+    assert installs[0].split()[-1] in mounted
+
+
+def test_the_image_has_the_locks_ray_and_a_python_that_we_support(cluster: dict[str, Any]) -> None:
+    version, python = re.fullmatch(r"rayproject/ray:([\d.]+)-py(\d+)", cluster["docker"]["image"]).groups()  # type: ignore[union-attr]
+    assert f"ray=={version} " in (ROOT / "requirements.txt").read_text()
+    assert python == "311"
+
+
+def test_ray_never_starts_without_the_token(cluster: dict[str, Any]) -> None:
+    assert any(place.endswith("/.ray/auth_token") for place in cluster["file_mounts"])
+    for role in ("head", "worker"):
+        starts = [line for line in cluster[f"{role}_start_ray_commands"] if "ray start" in line]
+        assert starts
+        assert all("RAY_AUTH_MODE=token" in line for line in starts)
+
+
+def test_nothing_is_open_to_the_world(cluster: dict[str, Any]) -> None:
+    """A node type without a group of its own would get one from Ray that lets SSH in from everywhere."""
+    assert "0.0.0.0" not in (ROOT / "cluster.yaml").read_text()
+    assert all(kind["node_config"].get("SecurityGroupIds") for kind in cluster["available_node_types"].values())
+    assert "security_group" not in cluster["provider"]
+
+
+def test_workers_are_on_the_spot_market_and_go_when_idle(cluster: dict[str, Any]) -> None:
+    worker = cluster["available_node_types"]["worker"]
+    assert worker["node_config"]["InstanceMarketOptions"]["MarketType"] == "spot"
+    assert worker["min_workers"] == 0
