@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -26,6 +27,8 @@ from actors.work import Died, Failure, Word, work
 RETRIES = 3
 """How often a task is given to another worker after its worker died: a day that kills four is not unlucky."""
 POLL_S = 0.25
+KNOCK_S = 5.0
+"""To reach a cluster's port: far more than any network takes that days can be computed over."""
 LOOPBACK = "127.0.0.1"
 STORE_BYTES = 200 << 20
 """Ray's object store: some results of some megabytes wait there at once."""
@@ -98,6 +101,7 @@ def _ray(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]]:
         if ray.is_initialized():
             yield ray, plan
             return
+        _knock(address)
         plan = _pack(plan, Path(luggage)) if address else plan
         here = {
             "num_cpus": workers,
@@ -116,6 +120,17 @@ def _ray(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]]:
             yield ray, plan
         finally:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Ray tries for minutes to reach a cluster that is not there. Raises UserError when nothing listens at `host:port`."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"no Ray cluster answers at {address}: {error}", Exit.NOT_RUNNING) from error
 
 
 def _pack(plan: Plan, luggage: Path) -> Plan:

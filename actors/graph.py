@@ -170,7 +170,9 @@ def read(path: str | Path, overrides: Iterable[str] = ()) -> Plan:
     try:
         source = path.read_text()
     except OSError as error:
-        raise UserError(f"cannot read graph file {path}: {error.strerror}", Exit.NOT_FOUND) from error
+        beside = [str(other) for other in path.parent.glob("*.toml")]
+        hint = f"; {nearest(str(path), beside)}" if beside and not path.exists() else ""
+        raise UserError(f"cannot read graph file {path}: {error.strerror}{hint}", Exit.NOT_FOUND) from error
     try:
         table = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:

@@ -31,6 +31,7 @@ class Joiner(Strategy):
     shared = {shared}
     order_qty: float = 0.01
     fail_at_s: int = 0      # seconds since 1970: raise there
+    kill_at_s: int = 0      # die there
     kill_flag: str = ""     # a file: while it is not there, make it and die
     wait_flag: str = ""     # a file: say here who waits, and wait to be killed
 
@@ -40,6 +41,8 @@ class Joiner(Strategy):
     def on_timer(self, timer: Timer) -> None:
         if self.fail_at_s and self.now // 10**9 >= self.fail_at_s:
             raise ZeroDivisionError("a price of\\nnothing")
+        if self.kill_at_s and self.now // 10**9 >= self.kill_at_s:
+            os.kill(os.getpid(), signal.SIGKILL)
         if self.kill_flag and not Path(self.kill_flag).exists():
             Path(self.kill_flag).touch()
             os.kill(os.getpid(), signal.SIGKILL)

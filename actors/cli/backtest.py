@@ -73,7 +73,8 @@ def backtest(
         with board() as watcher:
             outcome = run(work, results, workers or len(os.sched_getaffinity(0)), address, ray, watcher)
     except KeyboardInterrupt:
-        raise UserError("interrupted: the days that are done are kept, the same command goes on from there") from None
+        sys.stderr.write("the days that are done are kept: the same command goes on from there\n")
+        raise
     _print_json(outcome) if json else _print_tables(outcome)
     return int(Exit.ERROR if outcome.failed else Exit.FINE)
 
@@ -92,7 +93,9 @@ def _print_tables(outcome: Outcome) -> None:
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(summary_table(outcome.result))
     for day in outcome.failed[:FAILURES_MAX]:
-        console.print(f"failed: {day['day']} {'+'.join(day['instruments'])}: {day['cause']}", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"failed: {day['day']} {'+'.join(day['instruments'])}: {day['cause']}", markup=False, highlight=False, soft_wrap=True
+        )
     if len(outcome.failed) > FAILURES_MAX:
         console.print(f"... and {len(outcome.failed) - FAILURES_MAX} more")
     peaks: dict[int, float] = {}
