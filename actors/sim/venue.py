@@ -64,10 +64,19 @@ class SimVenue:
         self._number_of: dict[str, int] = {}
         self._numbers = 0
         self._executions = 0
-        self.advance = replay.advance
+        self._reached = start - 1
+        self._asked = self._moved = False
         self.look = replay.look
 
     # --- the feed
+
+    def advance(self, until: int) -> int:
+        """Replay up to `until` or to the first reply; returns the time reached. Nothing moves where nothing could."""
+        if until <= self._reached and not self._asked:
+            return until
+        self._asked, self._moved = False, True
+        self._reached = self.replay.advance(until)
+        return self._reached
 
     def _skip(self, start: int) -> None:
         """Bring the book to `start`: no frame before it is counted or charged, no trade before it is folded into a tick."""
@@ -125,6 +134,7 @@ class SimVenue:
 
     def arrive(self, now: int, message: Message | None) -> None:
         """A request leaves the gateway."""
+        self._asked = True
         _REQUESTS[type(message)](self, now, message)  # type: ignore[index]
 
     def submit(self, now: int, message: Message) -> None:
@@ -133,6 +143,9 @@ class SimVenue:
 
     def replies(self) -> list[Message]:
         """What the venue answered by now, in FIX words, in order of arrival."""
+        if not self._moved:
+            return []
+        self._moved = False
         if not self.replay.answered:
             return []
         return [_ANSWERS[response.kind](self, response) for response in self.replay.responses()]
