@@ -27,9 +27,10 @@ from core.message import (
     OrderCancelReplaceRequest,
     OrderCancelRequest,
 )
+from core.node import Node
 from core.price import E8
 from core.risk import Risk
-from core.strategy import Strategy
+from core.strategy import ParameterError, Strategy
 
 if TYPE_CHECKING:
     from actors.history.prepared import PreparedDay
@@ -88,7 +89,8 @@ def simulated(
     risk = before.risk if before else _risk(graph, instruments)
     gateways = before.gateways if before else {one.symbol: Gateway(one.symbol) for one in instruments}
     strategies = before.strategies if before else _strategies(plan, kind, instruments)
-    seats = {node.name: host.add(node, account) for node in (risk, *gateways.values())}
+    fixed: tuple[Node, ...] = (risk, *gateways.values())
+    seats = {node.name: host.add(node, account) for node in fixed}
     mailboxes = {name: Mailbox(kind.sampling()) for name in strategies}
     for name, strategy in strategies.items():
         seats[name] = host.add(strategy, host.place("market:" + "+".join(strategy.instruments), busy), mailboxes[name])
@@ -133,7 +135,10 @@ def _strategies(plan: Plan, kind: type[Strategy], instruments: list[Instrument])
     """One strategy for all instruments, or one each."""
     graph = plan.graph
     shares = [(graph.name, instruments)] if kind.shared else [(f"{graph.name}.{one.symbol}", [one]) for one in instruments]
-    return {name: kind(name, traded, graph.capital, **graph.parameters) for name, traded in shares}
+    try:
+        return {name: kind(name, traded, graph.capital, **graph.parameters) for name, traded in shares}
+    except ParameterError as error:
+        raise UserError(f"[strategy] {error.name}: {error}", Exit.CONFIGURATION) from error
 
 
 def _venue(plan: Plan, day: PreparedDay, instrument: Instrument, levels: int, start: int) -> SimVenue:
@@ -168,7 +173,7 @@ def order_latency(plan: Plan) -> Latency:
     path = Path(plan.folder) / latency.table
     try:
         rows = np.load(path) if path.suffix == ".npy" else np.loadtxt(path, np.int64, delimiter=",", skiprows=1, ndmin=2)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(f"latency table {path}: {error}", Exit.CONFIGURATION) from error
     if rows.ndim != 2 or rows.shape[1] != 3 or not len(rows) or (np.diff(rows[:, 0]) < 0).any():
         raise UserError(f"latency table {path}: want rows of sent,at_exchange,answered in ns, sorted by sent", Exit.CONFIGURATION)
@@ -191,7 +196,7 @@ def _connect(
     risk = seats["risk"]
     by_symbol = {symbol: (seats[gateway.name],) for symbol, gateway in gateways.items()}
     by_strategy = {name: (seats[name],) for name in strategies}
-    back = {name: (seats[name], risk) for name in strategies}
+    back: dict[str, tuple[Target, ...]] = {name: (seats[name], risk) for name in strategies}
     nobody: tuple[Target, ...] = (risk,)
     for request in REQUESTS:
         for name in strategies:
@@ -213,7 +218,7 @@ def _announce(simulation: Simulation, days: Sequence[PreparedDay], trading: bool
     start = host.clock.time
 
     def tell(at: int, name: str, message: Message) -> None:
-        if start <= at < host.end:
+        if at >= start:  # what is known only after the end is still under way then, and a run that goes on takes it over
             host.push(at, 0, host.seats[name], message)
 
     for name in simulation.strategies:
@@ -236,17 +241,18 @@ def _announce(simulation: Simulation, days: Sequence[PreparedDay], trading: bool
 def _take_over(simulation: Simulation, before: Simulation) -> None:
     """Hand what was on its way to a node in the earlier run to the same node in this one, and end the earlier day's orders.
 
-    The venue cancels what still works at midnight; executions that it had made and not yet reported are reported.
+    The venue cancels what still works at midnight, and the gateways hear of it before they take a request that was on its way:
+    the new day's venue does not know the old orders. Executions that it had made and not yet reported are reported.
     """
     host, boundary = simulation.host, before.host.end
-    for at, name, message in before.host.in_flight():
-        host.push(max(at, host.clock.time), 0, host.seats[name], message)
     for symbol, venue in before.venues.items():
         gateway = host.seats[f"gateway:{symbol}"]
         for report in venue.late_fills(boundary):
             host.push(max(report.received, host.clock.time), 0, gateway, report)
         for report in venue.day_over(boundary, before.gateways[symbol].orders):
             host.push(host.clock.time, 0, gateway, report)
+    for at, name, message in before.host.in_flight():
+        host.push(max(at, host.clock.time), 0, host.seats[name], message)
 
 
 def _fundings(day: PreparedDay) -> Iterable[Funding]:

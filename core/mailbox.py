@@ -92,6 +92,11 @@ class Mailbox:
         self.replaced += count
 
     @property
+    def undropped(self) -> list[Message]:
+        """What waits and may not be lost, in order: the every lane, then wakes. A tick that waits is the market of its time."""
+        return [*self._every, *self._wakes]
+
+    @property
     def ready(self) -> bool:
         """Whether `take` would return something."""
         return bool(self._every or self._wakes or (self._latest and not self.sampling))

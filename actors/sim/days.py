@@ -60,25 +60,29 @@ def watched(plan: Plan, store: str, keys: Sequence[Key], days: Sequence[str]) ->
     db = TickDb(store)
     base_ns = round(plan.graph.latency.feed_base_us * 1_000)
     before: Simulation | None = None
+    ended: dict[str, float] = {}
+    mids: dict[str, float] = {}
     for day in days:
         gc.collect()  # nodes and their seats know each other: an earlier day goes only now, and its mapped columns with it
         began = time.perf_counter()
         prepared = [db.prepared(key, day, base_ns) for key in keys]
         earlier = before or _warmed(plan, db, keys, day, base_ns)
-        recorder = Recorder()
+        recorder = Recorder(mids)
         start, end = whole(prepared)
         if earlier is not None:
             start = max(start, earlier.host.end)
         simulation = simulated(plan, prepared, (start, end), recorder.watch, before=earlier)
-        opening = _account(simulation)
+        opening = ended or _account(simulation, recorder)
         recorder.attach(simulation)
         for part in range(1, SLICES + 1):
             yield _progress(simulation, day)
             simulation.host.run(start + (end - start) * part // SLICES)
         recorder.sample(simulation.host.clock.time)
-        yield _result(simulation, recorder, day, opening, time.perf_counter() - began)
-        before = simulation if plan.graph.carries else None
-        del simulation, recorder, prepared, earlier
+        result = _result(simulation, recorder, day, opening, time.perf_counter() - began)
+        yield result
+        if plan.graph.carries:
+            before, ended, mids = simulation, _account(simulation, recorder), recorder.mids
+        del simulation, recorder, prepared, earlier, result
 
 
 def _progress(simulation: Simulation, day: str) -> Progress:
@@ -102,27 +106,27 @@ def _warmed(plan: Plan, db: TickDb, keys: Sequence[Key], day: str, base_ns: int)
     return simulation
 
 
-def _account(simulation: Simulation) -> dict[str, float]:
-    """The account's running totals; a day's own are the differences between its end and its beginning."""
-    totals = {"cash": 0.0, "fees": 0.0, "funding": 0.0, "turnover": 0.0, "equity": 0.0}
-    for symbol, venue in simulation.venues.items():
+def _account(simulation: Simulation, recorder: Recorder) -> dict[str, float]:
+    """The account's running totals; a day's own are what it adds to those at the end of the day before.
+
+    So what the market did between two carried days is the later day's, and days add up to the run.
+    """
+    totals = {"fees": 0.0, "funding": 0.0, "turnover": 0.0, "equity": 0.0}
+    for symbol in simulation.venues:
         account = simulation.risk.ledger.of(symbol)
-        bid, bid_lots, ask, ask_lots = venue.replay.best()
-        mid = (bid + ask) / 2 if bid_lots and ask_lots else 0.0
-        totals["cash"] += account.cash
+        mid = recorder.mids.get(symbol)
         totals["fees"] += account.fees
         totals["funding"] += account.funding
         totals["turnover"] += account.turnover
-        totals["equity"] += account.equity(mid) if mid else account.cash
+        totals["equity"] += account.equity(mid) if mid is not None else account.cash
     return totals
 
 
 def _result(simulation: Simulation, recorder: Recorder, day: str, opening: Mapping[str, float], seconds: float) -> DayResult:
     fills, equity = recorder.columns()
     symbols = list(simulation.venues)
-    closing = _account(simulation)
-    last = [equity["equity"][equity["symbol"] == k][-1] for k in range(len(symbols))]
-    pnl = float(sum(last)) - opening["equity"]
+    closing = _account(simulation, recorder)
+    pnl = closing["equity"] - opening["equity"]
     fees, funding = closing["fees"] - opening["fees"], closing["funding"] - opening["funding"]
     rows = sum(venue.replay.rows_local for venue in simulation.venues.values())
     boxes = simulation.mailboxes.values()

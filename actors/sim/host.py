@@ -134,6 +134,12 @@ class Place:
         self.turn_at = max(self.free_at, now)
         self.host.push(self.turn_at, TURN, self, None)
 
+    def waiting(self) -> Iterator[tuple[Seat, Message]]:
+        """What has arrived and no node has taken yet, but for ticks."""
+        for seat in self.seats:
+            yield from ((seat, message) for message in seat.mailbox.undropped)  # type: ignore[union-attr]
+        yield from self.inbox
+
     def next_frame_turn(self) -> int:
         """When a frame, waiting or next to come, begins a turn of its own; NEVER while a turn is scheduled anyway."""
         if self.turn_at != NEVER:
@@ -313,8 +319,11 @@ class SimHost:
         return bool(events) and events[0][0] <= now
 
     def in_flight(self) -> list[tuple[int, str, Message]]:
-        """Messages on their way to nodes and wakes not yet due, as (time, node, message)."""
-        return [
+        """What nodes have not taken yet, as (time, node, message): messages that wait in their places, then those on their way
+        and wakes not yet due."""
+        now = self.clock.time
+        waiting = [(now, seat.name, message) for place in self.places.values() for seat, message in place.waiting()]
+        return waiting + [
             (at, target.name, message)
             for at, rank, _, target, message in sorted(self.heap.events)
             if rank == ARRIVAL and isinstance(target, Seat) and message is not None

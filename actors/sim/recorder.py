@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from actors.sim.heap import OBSERVE
 from core.codec import encode
@@ -58,13 +59,18 @@ class Recorder:
 
     beside = True
 
-    def __init__(self) -> None:
+    def __init__(self, mids: Mapping[str, float] | None = None) -> None:
+        """`mids`: the last midpoint known of each instrument, in ticks, where a run goes on from an earlier one."""
         self.trace = Trace()
         self.orders = {"new": 0, "cancel": 0, "replace": 0, "rejected": 0}
         self._fills: list[tuple[Any, ...]] = []
         self._equity: list[tuple[Any, ...]] = []
-        self._mid: dict[str, float] = {}
-        self._counted = {NewOrderSingle: "new", OrderCancelRequest: "cancel", OrderCancelReplaceRequest: "replace"}
+        self.mids: dict[str, float] = dict(mids or {})
+        self._counted: Mapping[type[Message], str] = {
+            NewOrderSingle: "new",
+            OrderCancelRequest: "cancel",
+            OrderCancelReplaceRequest: "replace",
+        }
         self._simulation: Simulation
 
     def attach(self, simulation: Simulation) -> None:
@@ -77,15 +83,15 @@ class Recorder:
     def watch(self, time: int, node: str, message: Message) -> None:
         """See a message that a node is about to be handed."""
         self.trace(time, node, message)
-        if node != "risk":
-            return
         kind = type(message)
-        if kind is ExecutionReport:
-            self._see_report(time, message)  # type: ignore[arg-type]
-        elif kind in self._counted:
-            self.orders[self._counted[kind]] += 1  # type: ignore[index]
-        elif kind is OrderCancelReject:
-            self.orders["rejected"] += 1
+        if node == "risk":
+            if kind is ExecutionReport:
+                self._see_report(time, message)  # type: ignore[arg-type]
+            elif kind in self._counted:
+                self.orders[self._counted[kind]] += 1
+        elif kind is OrderCancelReject or kind is ExecutionReport:
+            refused = kind is OrderCancelReject or message.exec_type == ExecType.REJECTED  # type: ignore[attr-defined]
+            self.orders["rejected"] += refused and node in self._simulation.strategies
 
     def arrive(self, now: int, message: Message | None) -> None:
         """The calendar's sampling job is due."""
@@ -100,11 +106,11 @@ class Recorder:
             tick = instrument.tick_float
             bid, bid_lots, ask, ask_lots = venue.replay.best()
             two_sided = bid_lots > 0 and ask_lots > 0
-            mid = (bid + ask) / 2 if two_sided else self._mid.get(symbol, np.nan)
-            self._mid[symbol] = mid
+            if two_sided:
+                self.mids[symbol] = (bid + ask) / 2
+            mid, known = self.mids.get(symbol, np.nan), symbol in self.mids
             own_bid, own_ask = self._own_quotes(symbol)
             account = ledger.of(symbol)
-            known = not np.isnan(mid)
             equity = account.equity(mid) if known else account.cash
             self._equity.append((
                 now, self._index[symbol], mid * tick, bid * tick if two_sided else np.nan, ask * tick if two_sided else np.nan,
@@ -119,28 +125,26 @@ class Recorder:
         return max(bids, default=np.nan), min(asks, default=np.nan)
 
     def _see_report(self, time: int, report: ExecutionReport) -> None:
-        if report.exec_type == ExecType.REJECTED:
-            self.orders["rejected"] += 1
         if report.exec_type != ExecType.TRADE:
             return
         venue = self._simulation.venues[report.symbol]
         instrument = venue.instrument
         bid, bid_lots, ask, ask_lots = venue.replay.best()
         if bid_lots and ask_lots:
-            self._mid[report.symbol] = (bid + ask) / 2
+            self.mids[report.symbol] = (bid + ask) / 2
         position = self._simulation.risk.ledger.position(report.symbol) + sign(report.side) * report.last_qty
         self._fills.append((
             report.transact_time, self._index[report.symbol], report.side, report.last_px * instrument.tick_float,
             report.last_qty * instrument.lot_float, report.last_px, report.last_qty, report.last_liquidity_ind == "1",
             report.commission_e8 / E8, position * instrument.lot_float,
-            self._mid.get(report.symbol, np.nan) * instrument.tick_float, report.exec_id,
+            self.mids.get(report.symbol, np.nan) * instrument.tick_float, report.exec_id,
         ))  # fmt: skip
 
-    def columns(self) -> tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]:
+    def columns(self) -> tuple[Mapping[str, NDArray[Any]], Mapping[str, NDArray[Any]]]:
         """Fills and samples as columns."""
         return _columns(self._fills, FILL_COLUMNS), _columns(self._equity, EQUITY_COLUMNS)
 
 
-def _columns(rows: list[tuple[Any, ...]], layout: tuple[tuple[str, str], ...]) -> Mapping[str, np.ndarray]:
+def _columns(rows: list[tuple[Any, ...]], layout: tuple[tuple[str, str], ...]) -> Mapping[str, NDArray[Any]]:
     found = zip(*rows, strict=True) if rows else [()] * len(layout)
     return {name: np.array(values, dtype) for (name, dtype), values in zip(layout, found, strict=True)}
