@@ -85,12 +85,13 @@ def follow(s: int, side: int, near: int, count: int, lots: int, held: np.ndarray
 def quotes(s: int, step_ns: int, count: int, gap: int, lots: int, limit: int, held: np.ndarray) -> tuple[int, int]:
     """`count` quotes a side, `gap` ticks out from the best prices, inside a position limit. `held` is (2, n) int64 of -1."""
     steps, checksum = 0, 0
+    held_bids, held_asks = held[0], held[1]
     while elapse(s, step_ns):
         steps += 1
         bid, ask, lots_held = bid_tick(s), ask_tick(s), position(s)
         checksum = (checksum * 31 + bid + 3 * ask + 5 * lots_held) & 0xFFFFFFFFFFFF
         if bid == NOWHERE or ask == -NOWHERE:
             continue
-        follow(s, BID_SIDE, bid - gap, count if lots_held < limit else 0, lots, held[0])
-        follow(s, ASK_SIDE, ask + gap, count if lots_held > -limit else 0, lots, held[1])
+        follow(s, BID_SIDE, bid - gap, count if lots_held < limit else 0, lots, held_bids)
+        follow(s, ASK_SIDE, ask + gap, count if lots_held > -limit else 0, lots, held_asks)
     return steps, checksum

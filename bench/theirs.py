@@ -98,6 +98,7 @@ def follow(hbt, side, near, count, qty, tick_size, held, last_no):
 def quotes(hbt, step_ns, count, gap, lots, limit, held, tick_size, lot):
     steps, checksum, last_no = 0, 0, 0
     qty = lots * lot
+    held_bids, held_asks = held[0], held[1]
     while hbt.elapse(step_ns) == 0:
         steps += 1
         depth = hbt.depth(0)
@@ -105,7 +106,7 @@ def quotes(hbt, step_ns, count, gap, lots, limit, held, tick_size, lot):
         checksum = (checksum * 31 + bid + 3 * ask + 5 * lots_held) & 0xFFFFFFFFFFFF
         if bid < -FAR or ask > FAR:
             continue
-        last_no = follow(hbt, BID_SIDE, bid - gap, count if lots_held < limit else 0, qty, tick_size, held[0], last_no)
-        last_no = follow(hbt, ASK_SIDE, ask + gap, count if lots_held > -limit else 0, qty, tick_size, held[1], last_no)
+        last_no = follow(hbt, BID_SIDE, bid - gap, count if lots_held < limit else 0, qty, tick_size, held_bids, last_no)
+        last_no = follow(hbt, ASK_SIDE, ask + gap, count if lots_held > -limit else 0, qty, tick_size, held_asks, last_no)
         hbt.clear_inactive_orders(0)
     return steps, checksum

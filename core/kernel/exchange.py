@@ -103,6 +103,8 @@ from core.kernel.state import (
     TIF,
 )
 
+NEARBY = 32
+"""Ranks that are looked at one by one before all resting orders are: quotes stand close together."""
 SLOT_BYTES = 8 * SLOT_WORDS
 TAKER, MAKER = 0, 1
 MARKET_DEPTH = 100
@@ -212,6 +214,33 @@ def rest(s: int, slot: int) -> None:
 
 
 @compiled
+def narrow(s: int, side: int, rank: int) -> None:
+    """The best or the worst of our ranks is empty: find the next one, nearby by rank, else among all that rest."""
+    n = i64(s, RESTING + side)
+    if n == 0:
+        put_i64(s, OWN_BEST + side, NOWHERE)
+        put_i64(s, OWN_WORST + side, FOREVER)
+        return
+    own = i64(s, OWN_AT + side)
+    best, worst = i64(s, OWN_BEST + side), i64(s, OWN_WORST + side)
+    word, step, end = (OWN_BEST, -1, worst) if rank == best else (OWN_WORST, 1, best)
+    for near in range(1, NEARBY):
+        if i32(own, rank + step * near) != 0:
+            put_i64(s, word + side, rank + step * near)
+            return
+        if rank + step * near == end:
+            break
+    resting = i64(s, RESTING_AT + side)
+    best, worst = NOWHERE, FOREVER
+    for k in range(n):
+        r = i64(slot_at(s, i64(resting, k)), RANK)
+        best = max(best, r)
+        worst = min(worst, r)
+    put_i64(s, OWN_BEST + side, best)
+    put_i64(s, OWN_WORST + side, worst)
+
+
+@compiled
 def leave(s: int, slot: int) -> None:
     """Take the order out of its level's list and out of the side's."""
     o = slot_at(s, slot)
@@ -233,13 +262,7 @@ def leave(s: int, slot: int) -> None:
     put_i64(slot_at(s, moved), PLACE, i64(o, PLACE))
     put_i64(s, RESTING + side, n)
     if i32(own, rank) == 0 and (rank == i64(s, OWN_BEST + side) or rank == i64(s, OWN_WORST + side)):
-        best, worst = NOWHERE, FOREVER
-        for k in range(n):
-            r = i64(slot_at(s, i64(resting, k)), RANK)
-            best = max(best, r)
-            worst = min(worst, r)
-        put_i64(s, OWN_BEST + side, best)
-        put_i64(s, OWN_WORST + side, worst)
+        narrow(s, side, rank)
 
 
 # --- fills of resting orders ---------------------------------------------------------------------------------------------

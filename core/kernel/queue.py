@@ -106,7 +106,8 @@ def queue_changed(s: int, slot: int, previous_lots: int, new_lots: int) -> None:
         put_f64(slot, FRONT, smaller(front, new))
         return
     back = previous - front
-    p = share_behind(kind, f64(s, QUEUE_POWER), front, back)
+    # With nothing before us and something behind, every model says 1: most of the calls, and the powers are dear.
+    p = 1.0 if front == 0.0 and back > 0.0 else share_behind(kind, f64(s, QUEUE_POWER), front, back)
     estimate = front - (1.0 - p) * left + smaller(back - p * left, 0.0)
     put_f64(slot, FRONT, smaller(estimate, new))
 

@@ -45,9 +45,10 @@ from core.kernel.state import (
     RESPONSES_READ,
     RESTS,
     SIDE,
-    SLOT_WORDS,
     SLOTS_FULL,
+    STATUS,
     TIF,
+    UNSEEN,
 )
 
 
@@ -88,8 +89,9 @@ def send_new(s: int, now: int, order_no: int, side: int, price: int, lots: int, 
     put_i64(s, FREE, free)
     slot = i64(i64(s, FREE_AT), free)
     o = slot_at(s, slot)
-    for k in range(SLOT_WORDS):
-        put_i64(o, k, 0)
+    put_i64(o, RESTS, 0)
+    put_i64(o, MESSAGES, 0)
+    put_i64(o, STATUS, UNSEEN)
     put_i64(o, ORDER_NO, order_no)
     put_i64(o, SIDE, side)
     put_i64(o, PRICE, price)
@@ -109,7 +111,7 @@ def free_slot(s: int, slot: int) -> None:
 
 @compiled
 def read_responses(s: int, out: int, most: int) -> int:
-    """Copy at most `most` delivered responses to the address `out`, free slots that nothing concerns any more; returns how many."""
+    """Copy at most `most` delivered responses to the address `out` and free slots that nothing concerns any more; how many."""
     read = i64(s, RESPONSES_READ)
     n = min(i64(s, RESPONSES_HEAD) - read, most)
     for k in range(n):
