@@ -124,7 +124,7 @@ def _description(job: Job) -> dict[str, Any]:
         "days": sorted({day for task in job.tasks for day in task.days}),
         "instruments": list(plan.graph.instruments),
         "store": job.tasks[0].store,
-        "hashes": {"code": plan.code_hash(), "parameters": plan.parameters_hash(), "data": job.data},
+        "hashes": {"code": job.code, "parameters": job.parameters, "data": job.data},
         "assumptions": dict(describe(plan.graph)),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
     }

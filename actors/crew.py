@@ -85,10 +85,11 @@ def _ray(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]]:
     """Ray, and the plan as its workers can read it. A Ray that this process has already is used and left running.
 
     A local Ray listens on loopback alone: its servers bind to the node's address, and it keeps 127.0.0.1 for that only where it
-    believes that it will never be a cluster. It starts with a token of its own (Ray's default) and no dashboard. What it
-    prints about a worker's death goes nowhere: whoever runs the tasks says that better, and stdout may have to be JSON.
+    believes that it will never be a cluster. It asks for Ray's token, as a cluster is joined with it, and has no dashboard. What
+    it prints about a worker's death goes nowhere: whoever runs the tasks says that better, and stdout may have to be JSON.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
     if not address:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -44,22 +44,16 @@ class Task(Struct, frozen=True):
 
 
 class Job(Struct, frozen=True):
-    """A whole backtest: its tasks in order of day, and the digest of each day's data by `<venue>:<symbol> <day>`."""
+    """A whole backtest: its tasks in order of day. Hashes are taken once, here: sources may be edited while it runs."""
 
     plan: Plan
     tasks: tuple[Task, ...]
     data: dict[str, str]
-
-    @property
-    def run_id(self) -> str:
-        """The graph's name and a short content hash."""
-        digest = hashlib.blake2b(digest_size=6)
-        parts = [self.plan.code_hash(), self.plan.parameters_hash(), _table_hash(self.plan)]
-        parts += [f"{name} {content}" for name, content in sorted(self.data.items())]
-        parts += [task.label() for task in self.tasks]
-        for part in parts:
-            digest.update(part.encode() + b"\0")
-        return f"{re.sub(r'[^A-Za-z0-9_.]+', '_', self.plan.graph.name)}-{digest.hexdigest()}"
+    """The digest of each day's data by `<venue>:<symbol> <day>`."""
+    code: str
+    parameters: str
+    run_id: str
+    """The graph's name and a short content hash."""
 
 
 def job(plan: Plan, store: str | Path, days: str = "", instruments: Sequence[str] = ()) -> Job:
@@ -78,7 +72,16 @@ def job(plan: Plan, store: str | Path, days: str = "", instruments: Sequence[str
         spans = [tuple(chosen)] if plan.graph.carries else [(day,) for day in chosen]
         tasks += [Task(plan, str(Path(store).resolve()), members, span) for span in spans]
     tasks.sort(key=lambda task: (task.days, task.symbols))
-    return Job(plan, tuple(tasks), dict(_data(db, tasks)))
+    data, code, parameters = dict(_data(db, tasks)), plan.code_hash(), plan.parameters_hash()
+    return Job(plan, tuple(tasks), data, code, parameters, _run_id(plan, tasks, data, code, parameters))
+
+
+def _run_id(plan: Plan, tasks: Sequence[Task], data: Mapping[str, str], code: str, parameters: str) -> str:
+    digest = hashlib.blake2b(digest_size=6)
+    contents = [f"{name} {content}" for name, content in sorted(data.items())]
+    for part in (code, parameters, _table_hash(plan), *contents, *(task.label() for task in tasks)):
+        digest.update(part.encode() + b"\0")
+    return f"{re.sub(r'[^A-Za-z0-9_.]+', '_', plan.graph.name)}-{digest.hexdigest()}"
 
 
 def _resolved(db: TickDb, names: Sequence[str]) -> list[Key]:
