@@ -78,6 +78,7 @@ LONG: Final = {
 """Files that are longer, and why. (`core/kernel` is exempt: a compiled loop is one function.)"""
 VAGUE: Final = re.compile(r"(^|_)(utils?|helpers?|base|manager|engine|common|misc)(_|$)")
 OTHER_TESTS: Final = {
+    "backtest_verb": "`astrarium backtest` as a user meets it",
     "cli": "the command line as a user meets it",
     "cluster": "cluster.yaml",
     "data_cli": "`astrarium data ...` as a user meets it",
