@@ -116,7 +116,7 @@ def run_ours(market: Market, case: Case, queue: Queue, latency: Latency) -> tupl
     start = time.thread_time()
     seen = case.ours(replay.at)
     seconds = time.thread_time() - start
-    words = memoryview(replay._state)
+    words = replay._words
     if words[w.FAILURE]:
         raise RuntimeError(f"the kernel failed with {words[w.FAILURE]}")
     return seconds, (*seen, words[w.POSITION], words[w.MAKER_VALUE] + words[w.TAKER_VALUE])

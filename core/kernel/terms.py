@@ -1,0 +1,83 @@
+"""What a replay is told and what it tells: streams, models, responses, folded trades."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from numpy.typing import NDArray
+
+from core.kernel import state as w
+
+Array = NDArray[Any]
+
+
+class Columns(Protocol):
+    """A stream of rows: equally long arrays, sorted by `ns`."""
+
+    @property
+    def ns(self) -> Array: ...
+    @property
+    def kind(self) -> Array: ...
+    @property
+    def tick(self) -> Array: ...
+    @property
+    def lots(self) -> Array: ...
+
+
+class Queue(NamedTuple):
+    """A queue model by name (see queue.py), with the power n of those that have one."""
+
+    kind: str = "risk"
+    power: float = 1.0
+
+
+class Latency(NamedTuple):
+    """Constant entry and response latency in ns, or measured `rows` (k, 3) int64: sent, at exchange, answered."""
+
+    entry_ns: int = 0
+    response_ns: int = 0
+    rows: Array | None = None
+
+
+class Response(NamedTuple):
+    """What the exchange said. `kind` is one of state.py's kinds of response; `side` is 1 for a buy, 2 for a sell, 0 unknown.
+
+    For a fill, price and quantity are the execution's; else the order's own price and what was open of it.
+    """
+
+    arrival_ns: int
+    exch_ns: int
+    order_no: int
+    kind: int
+    side: int
+    price_ticks: int
+    qty_lots: int
+    leaves_lots: int
+    cum_lots: int
+    maker: bool
+
+
+class Trades(NamedTuple):
+    """Trades folded, in the order and by the names of a Tick's fields; prices are 0 where there is none."""
+
+    trade_count: int
+    buy_qty: int
+    sell_qty: int
+    trade_notional: int
+    trade_high: int
+    trade_low: int
+    trade_last: int
+    buy_high: int
+    sell_low: int
+
+
+QUEUES = {
+    "risk": w.RISK,
+    "power": w.POWER,
+    "power2": w.POWER2,
+    "power3": w.POWER3,
+    "log": w.LOG,
+    "log2": w.LOG2,
+    "front": w.FRONT_BOUND,
+    "back": w.BACK_BOUND,
+}
