@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import re
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from msgspec import Struct
@@ -133,11 +134,11 @@ class Plan(Struct, frozen=True):
     @property
     def strategy_file(self) -> Path:
         """The strategy's source file."""
-        return (Path(self.folder) / self.graph.strategy["use"].partition(":")[0]).resolve()
+        return Path(self.folder, str(self.graph.strategy["use"]).partition(":")[0]).resolve()
 
     def strategy_class(self) -> type[Strategy]:
         """The class that `use` names. Raises UserError when the file or the class is not there."""
-        use = self.graph.strategy["use"]
+        use = str(self.graph.strategy["use"])
         file, colon, name = use.partition(":")
         if not colon or not name:
             raise UserError(f'strategy.use is "file.py:Class", not {use!r}', Exit.CONFIGURATION)
@@ -168,11 +169,13 @@ def read(path: str | Path, overrides: Iterable[str] = ()) -> Plan:
     """Read and check a graph file. Raises UserError that names the key and the nearest right one."""
     path = Path(path)
     try:
-        source = path.read_text()
+        source = path.read_text("utf-8")
     except OSError as error:
         beside = [str(other) for other in path.parent.glob("*.toml")]
         hint = f"; {nearest(str(path), beside)}" if beside and not path.exists() else ""
         raise UserError(f"cannot read graph file {path}: {error.strerror}{hint}", Exit.NOT_FOUND) from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a TOML file: {error.reason} at byte {error.start}", Exit.CONFIGURATION) from error
     try:
         table = tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
@@ -201,11 +204,13 @@ def _override(table: dict[str, Any], override: str) -> None:
 
 
 def _convert(table: dict[str, Any], path: Path) -> Graph:
-    for section, struct in (("", Graph), *((name, _section(name)) for name in Graph.__struct_fields__ if _section(name))):
-        for key in table.get(section, {}) if section else table:
-            if key not in struct.__struct_fields__:  # type: ignore[union-attr]
+    structs: dict[str, type[Struct]] = {"": Graph, **SECTIONS}
+    for section, struct in structs.items():
+        given = table.get(section, {}) if section else table
+        for key in given if isinstance(given, dict) else ():
+            if key not in struct.__struct_fields__:
                 where = f"[{section}] " if section else ""
-                known = nearest(key, struct.__struct_fields__)  # type: ignore[union-attr]
+                known = nearest(key, struct.__struct_fields__)
                 raise UserError(f"{path}: unknown key {where}{key!r}: {known}", Exit.CONFIGURATION)
     try:
         return msgspec.convert(table, Graph)
@@ -213,10 +218,9 @@ def _convert(table: dict[str, Any], path: Path) -> Graph:
         raise UserError(f"{path}: {error}", Exit.CONFIGURATION) from error
 
 
-def _section(name: str) -> type[Struct] | None:
-    return {
-        "limits": LimitsTable, "fees": FeesTable, "latency": LatencyTable, "queue": QueueTable, "busy_us": BusyTable,
-    }.get(name)  # fmt: skip
+SECTIONS: Final[Mapping[str, type[Struct]]] = {
+    "limits": LimitsTable, "fees": FeesTable, "latency": LatencyTable, "queue": QueueTable, "busy_us": BusyTable,
+}  # fmt: skip
 
 
 def _check(plan: Plan, path: Path) -> None:
@@ -225,13 +229,13 @@ def _check(plan: Plan, path: Path) -> None:
         raise UserError(f"{path}: instruments is empty: name at least one", Exit.CONFIGURATION)
     if not re.fullmatch(r"flat|carry|warmup=\d{1,4}", graph.midnight):
         raise UserError(f'{path}: midnight is "flat", "carry" or "warmup=MINUTES", not {graph.midnight!r}', Exit.CONFIGURATION)
-    if graph.capital <= 0:
+    twice = [name for name in graph.instruments if graph.instruments.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: instruments names {twice[0]} twice", Exit.CONFIGURATION)
+    if not 0 < graph.capital < math.inf:
         raise UserError(f"{path}: capital must be positive, not {graph.capital}", Exit.CONFIGURATION)
-    for struct in (graph.latency, graph.busy_us, graph.limits):
-        for name in struct.__struct_fields__:
-            value = getattr(struct, name)
-            if isinstance(value, int | float) and value < 0:
-                raise UserError(f"{path}: {name} must not be negative, not {value}", Exit.CONFIGURATION)
+    for section in SECTIONS:
+        _check_numbers(getattr(graph, section), section, path)
     if "use" not in graph.strategy:
         raise UserError(f'{path}: [strategy] needs use = "file.py:Class"', Exit.CONFIGURATION)
     kind = plan.strategy_class()
@@ -240,6 +244,16 @@ def _check(plan: Plan, path: Path) -> None:
     except ParameterError as error:
         hint = "" if error.name in kind.parameters() else f": {nearest(error.name, kind.parameters())}"
         raise UserError(f"{path}: {error}{hint}", Exit.CONFIGURATION) from error
+
+
+def _check_numbers(table: Struct, section: str, path: Path) -> None:
+    """Whatever is a number is finite, and not negative unless it may be a rebate."""
+    for name in table.__struct_fields__:
+        value = getattr(table, name)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"{path}: [{section}] {name} must be a finite number, not {value}", Exit.CONFIGURATION)
+        if isinstance(value, int | float) and value < 0 and section != "fees":
+            raise UserError(f"{path}: [{section}] {name} must not be negative, not {value}", Exit.CONFIGURATION)
 
 
 def _load(file: Path) -> ModuleType:

@@ -88,7 +88,7 @@ def simulated(
     account = host.place("account", busy)
     risk = before.risk if before else _risk(graph, instruments)
     gateways = before.gateways if before else {one.symbol: Gateway(one.symbol) for one in instruments}
-    strategies = before.strategies if before else _strategies(plan, kind, instruments)
+    strategies = before.strategies if before else strategies_of(plan, instruments)
     fixed: tuple[Node, ...] = (risk, *gateways.values())
     seats = {node.name: host.add(node, account) for node in fixed}
     mailboxes = {name: Mailbox(kind.sampling()) for name in strategies}
@@ -131,9 +131,9 @@ def _risk(graph: Graph, instruments: list[Instrument]) -> Risk:
     return Risk(instruments, {one.symbol: graph.limits.of(one) for one in instruments}, exposure)
 
 
-def _strategies(plan: Plan, kind: type[Strategy], instruments: list[Instrument]) -> dict[str, Strategy]:
-    """One strategy for all instruments, or one each."""
-    graph = plan.graph
+def strategies_of(plan: Plan, instruments: Sequence[Instrument]) -> dict[str, Strategy]:
+    """By name: one strategy for all instruments, or one each. Raises UserError for parameters that the strategy refuses."""
+    graph, kind = plan.graph, plan.strategy_class()
     shares = [(graph.name, instruments)] if kind.shared else [(f"{graph.name}.{one.symbol}", [one]) for one in instruments]
     try:
         return {name: kind(name, traded, graph.capital, **graph.parameters) for name, traded in shares}

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 from actors.errors import Exit, UserError
 from actors.graph import Plan
 from actors.history.tickdb import TickDb, days_between, parse_day
+from actors.launch import strategies_of
 from core.instrument import Key
 
 NAMED_MAX = 4
@@ -65,6 +66,7 @@ def job(plan: Plan, store: str | Path, days: str = "", instruments: Sequence[str
     keys = _resolved(db, instruments or plan.graph.instruments)
     plan = structs.replace(plan, graph=structs.replace(plan.graph, instruments=tuple(map(str, keys))))
     by_symbol = {key.symbol: key for key in keys}
+    _rehearse(plan, db, keys)
     tasks: list[Task] = []
     for group in plan.groups([key.symbol for key in keys]):
         members = tuple(by_symbol[symbol] for symbol in group)
@@ -82,6 +84,20 @@ def _run_id(plan: Plan, tasks: Sequence[Task], data: Mapping[str, str], code: st
     for part in (code, parameters, _table_hash(plan), *contents, *(task.label() for task in tasks)):
         digest.update(part.encode() + b"\0")
     return f"{re.sub(r'[^A-Za-z0-9_.]+', '_', plan.graph.name)}-{digest.hexdigest()}"
+
+
+def _rehearse(plan: Plan, db: TickDb, keys: Sequence[Key]) -> None:
+    """Make the strategies once, so that parameters which they refuse are said now and not by every day.
+
+    Whatever else goes wrong here, a damaged day or an error in the strategy, is for the days that it spoils to name.
+    """
+    try:
+        strategies_of(plan, [db.instrument(key) for key in keys])
+    except UserError as error:
+        if error.exit_code == Exit.CONFIGURATION:
+            raise
+    except Exception:  # noqa: BLE001
+        pass
 
 
 def _resolved(db: TickDb, names: Sequence[str]) -> list[Key]:
