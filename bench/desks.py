@@ -7,6 +7,7 @@ the reference's local rule of one request in flight an order.
 from __future__ import annotations
 
 from ctypes import byref, c_byte, c_uint64
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,17 +35,23 @@ class Fill(NamedTuple):
 class Order:
     """An own order as its strategy sees it: `live` on the exchange's word, `pending` while a request is under way."""
 
-    __slots__ = ("known_fill", "live", "lots", "order_no", "pending", "price", "side")
+    __slots__ = ("filled", "known_fill", "live", "lots", "order_no", "pending", "price", "side", "total")
 
     def __init__(self, order_no: int, side: int, price: int, lots: int) -> None:
         self.order_no, self.side, self.price, self.lots = order_no, side, price, lots
         self.live, self.pending, self.known_fill = False, True, 0
+        self.total, self.filled = lots, 0
 
 
 class Desk:
-    """What both have. `orders` holds the open ones by number."""
+    """What both have. `orders` holds the open ones by number.
 
-    def __init__(self) -> None:
+    With partial fills an order may fill several times in a step, and the reference tells the last of them and what is left: both
+    desks then give one fill an order and step, with all its lots, and count the position from those.
+    """
+
+    def __init__(self, partial: bool) -> None:
+        self.partial = partial
         self.now = self.bid = self.ask = self.position = self.buy_high = self.sell_low = 0
         self.fills: list[Fill] = []
         self.orders: dict[int, Order] = {}
@@ -56,13 +63,22 @@ class Desk:
         return order
 
 
+def _number(fill: Fill) -> int:
+    return fill.order_no
+
+
+def _joined(fills: list[Fill]) -> Fill:
+    """An order's fills of one step as one: the last, with all the lots."""
+    return fills[-1]._replace(lots=sum(fill.lots for fill in fills))
+
+
 class OurDesk(Desk):
     """Ours, through `Replay`."""
 
     def __init__(
         self, exch: Columns, local: Columns, bids: Any, asks: Any, grid: ref.Grid, queue: Queue, latency: Latency, partial: bool
     ) -> None:
-        super().__init__()
+        super().__init__(partial)
         self.replay = Replay(exch, local, bids, asks, grid.lot, queue, latency, partial)
         self.now = self.replay.now
 
@@ -81,6 +97,8 @@ class OurDesk(Desk):
         trades = replay.take_trades()
         self.buy_high, self.sell_low = trades.buy_high, trades.sell_low
         self.fills.sort()
+        if self.partial:
+            self.fills = [_joined(list(same)) for _, same in groupby(sorted(self.fills, key=_number), key=_number)]
         return True
 
     def _hear(self) -> None:
@@ -129,7 +147,7 @@ class TheirDesk(Desk):
     def __init__(
         self, exch: Columns, local: Columns, bids: Any, asks: Any, grid: ref.Grid, queue: Queue, latency: Latency, partial: bool
     ) -> None:
-        super().__init__()
+        super().__init__(partial)
         made, kept = ref.asset(
             ref.events(exch, local, grid), ref.snapshot(bids, asks, grid), grid, queue, latency, partial, trades=len(exch.ns)
         )
@@ -148,18 +166,28 @@ class TheirDesk(Desk):
         bid, ask = self.reference.best()
         self.bid, self.ask = (bid if bid > -FOREVER else 0), (ask if ask < FOREVER else 0)
         self.buy_high, self.sell_low = self._trades()
-        self.position = round(float(self.reference.state()["position"]) / self.grid.lot)
+        if not self.partial:
+            self.position = round(float(self.reference.state()["position"]) / self.grid.lot)
         self.fills = []
         for order in list(self.orders.values()):
             self._look(order)
-        self.fills.sort()
+        self.fills.sort(key=_number if self.partial else None)
         return True
 
     def _look(self, order: Order) -> None:
         seen = self.reference.order(order.order_no)
         order.pending = int(seen["req"]) != 0
         status = int(seen["status"])
-        if status in (ref.FILLED, ref.PARTIALLY_FILLED) and int(seen["exch_timestamp"]) != order.known_fill:
+        filled = order.total - round(float(seen["leaves_qty"]) / self.grid.lot)
+        if self.partial and filled > order.filled:
+            fill = Fill(
+                int(seen["exch_timestamp"]), order.order_no, order.side, int(seen["exec_price_tick"]), filled - order.filled,
+                bool(seen["maker"]),
+            )  # fmt: skip
+            self.position += fill.lots if order.side == BUY else -fill.lots
+            order.filled = filled
+            self.fills.append(fill)
+        elif not self.partial and status == ref.FILLED and int(seen["exch_timestamp"]) != order.known_fill:
             order.known_fill = int(seen["exch_timestamp"])
             lots = round(float(seen["exec_qty"]) / self.grid.lot)
             self.fills.append(

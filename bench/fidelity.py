@@ -62,7 +62,7 @@ def compare(ours: OurDesk, theirs: TheirDesk, make: Any, step_ns: int) -> Outcom
     while True:
         alive, their_alive = ours.step(step_ns), theirs.step(step_ns)
         if alive != their_alive:
-            if theirs.failed:
+            if theirs.failed or theirs.partial:
                 return Outcome(steps, fills, "", f"the reference stopped by itself at {theirs.now}")
             return Outcome(steps, fills, f"the day ends at {ours.now} here and at {theirs.now} there")
         if not alive:

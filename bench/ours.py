@@ -48,7 +48,9 @@ def feed(s: int, longest_ns: int) -> tuple[int, int]:
     steps, checksum = 0, 0
     while await_feed(s, longest_ns):
         steps += 1
-        checksum = (checksum * 31 + bid_tick(s) + 3 * ask_tick(s) + now(s)) & 0xFFFFFFFFFFFF
+        bid, ask = bid_tick(s), ask_tick(s)
+        if bid != NOWHERE and ask != -NOWHERE:
+            checksum = (checksum * 31 + bid + 3 * ask + now(s)) & 0xFFFFFFFFFFFF
     return steps, checksum
 
 
@@ -89,9 +91,9 @@ def quotes(s: int, step_ns: int, count: int, gap: int, lots: int, limit: int, he
     while elapse(s, step_ns):
         steps += 1
         bid, ask, lots_held = bid_tick(s), ask_tick(s), position(s)
-        checksum = (checksum * 31 + bid + 3 * ask + 5 * lots_held) & 0xFFFFFFFFFFFF
         if bid == NOWHERE or ask == -NOWHERE:
             continue
+        checksum = (checksum * 31 + bid + 3 * ask + 5 * lots_held) & 0xFFFFFFFFFFFF
         follow(s, BID_SIDE, bid - gap, count if lots_held < limit else 0, lots, held_bids)
         follow(s, ASK_SIDE, ask + gap, count if lots_held > -limit else 0, lots, held_asks)
     return steps, checksum

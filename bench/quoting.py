@@ -51,7 +51,8 @@ class Join(FixedGrid):
 class Restless:
     """Every kind of order in turn: joins, crosses, replaces in place and away, cancels in flight. Repeats itself exactly.
 
-    It changes price or quantity, never both: the reference keeps the old quantity of an order that loses its place.
+    It changes price or quantity, never both: the reference keeps the old quantity of an order that loses its place. With partial
+    fills it changes none: the reference's record does not tell a smaller order from a fill.
     """
 
     def __init__(self, grid: Grid) -> None:
@@ -68,7 +69,7 @@ class Restless:
         for order in list(desk.orders.values()):
             if order.live and (order.order_no * 7 + turn) % 5 == 0:
                 desk.cancel(order)
-            elif order.live and (order.order_no + turn) % 7 == 0:
+            elif order.live and (order.order_no + turn) % 7 == 0 and not desk.partial:
                 move = order.order_no % 3 - 1
                 desk.modify(order, order.price + move, order.lots if move else max(1, order.lots - 1))
         if turn % 23 == 0:

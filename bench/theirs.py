@@ -55,7 +55,9 @@ def feed(hbt, longest_ns):
             break
         steps += 1
         depth = hbt.depth(0)
-        checksum = (checksum * 31 + depth.best_bid_tick + 3 * depth.best_ask_tick + hbt.current_timestamp) & 0xFFFFFFFFFFFF
+        bid, ask = depth.best_bid_tick, depth.best_ask_tick
+        if bid > -FAR and ask < FAR:
+            checksum = (checksum * 31 + bid + 3 * ask + hbt.current_timestamp) & 0xFFFFFFFFFFFF
     return steps, checksum
 
 
@@ -103,9 +105,9 @@ def quotes(hbt, step_ns, count, gap, lots, limit, held, tick_size, lot):
         steps += 1
         depth = hbt.depth(0)
         bid, ask, lots_held = depth.best_bid_tick, depth.best_ask_tick, int(np.floor(hbt.position(0) / lot + 0.5))
-        checksum = (checksum * 31 + bid + 3 * ask + 5 * lots_held) & 0xFFFFFFFFFFFF
         if bid < -FAR or ask > FAR:
             continue
+        checksum = (checksum * 31 + bid + 3 * ask + 5 * lots_held) & 0xFFFFFFFFFFFF
         last_no = follow(hbt, BID_SIDE, bid - gap, count if lots_held < limit else 0, qty, tick_size, held_bids, last_no)
         last_no = follow(hbt, ASK_SIDE, ask + gap, count if lots_held > -limit else 0, qty, tick_size, held_asks, last_no)
         hbt.clear_inactive_orders(0)

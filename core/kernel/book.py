@@ -91,6 +91,8 @@ def apply_rows(s: int, book: int, stream: int, start: int, stop: int) -> None:
     for k in range(start, stop):
         kind = u8(kinds, k)
         if kind > ASK:
+            if kind == CLEAR and k == 0 and bid == NOWHERE and ask == NOWHERE:
+                continue  # most days open with one: nothing to clear, and no need to look at every level for it
             if kind >= CLEAR:
                 put_i64(s, book + BEST, bid)
                 put_i64(s, book + BEST + ASK_SIDE, ask)
