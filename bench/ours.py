@@ -14,6 +14,8 @@ from core.kernel.memory import compiled, i64
 from core.kernel.state import ASK_SIDE, BEST, BID_SIDE, GTX, LEVELS_AT, LOCAL_BOOK, NOWHERE, WORST
 
 DEPTH = 5
+REACH = 400
+"""Ticks from the best price within which the five levels are looked for: on the reference every tick is asked for."""
 
 
 @compiled
@@ -23,9 +25,9 @@ def five_levels(s: int) -> int:
     for side in range(2):
         levels = i64(s, LOCAL_BOOK + LEVELS_AT + side)
         worst = i64(s, LOCAL_BOOK + WORST + side)
-        rank = i64(s, LOCAL_BOOK + BEST + side)
+        best = rank = i64(s, LOCAL_BOOK + BEST + side)
         for _ in range(DEPTH):
-            if rank == NOWHERE:
+            if rank == NOWHERE or best - rank >= REACH:
                 break
             total += (-rank if side == ASK_SIDE else rank) + 7 * i64(levels, rank)
             rank = next_level(levels, rank - 1, worst)
