@@ -4,16 +4,21 @@
     graph.toml     the graph file as given
     days/<day>_<SYMBOLS>/   day.json, fills.npz, equity.npz; failure.txt where it failed
     metrics.json   figures of the whole run, by instrument and by day
+    fills.csv.gz, equity.csv.gz   the days' columns together, for whatever reads tables
     report.html    the same to look at
 
-A day's folder is written beside and renamed, so it is whole or absent. `Result` reads a run in Python, one call a table;
+A day's folder is written beside and renamed, so it is whole or absent. A day that is done is never written again; what is made
+of the days (figures, tables, report) is made again when days were added. `Result` reads a run in Python, one call a table;
 `actors.report.Run` adds the plots.
 """
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
+import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +26,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from actors.errors import Exit, UserError
-from core.study import metrics
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,7 +80,7 @@ class RunFolder:
         """Keep a day's failure; a later run of the same days tries it again."""
         self._place(summary, {}, traceback)
 
-    def _place(self, summary: Mapping[str, Any], columns: Mapping[str, Mapping[str, np.ndarray]], traceback: str) -> None:
+    def _place(self, summary: Mapping[str, Any], columns: Mapping[str, Mapping[str, NDArray[Any]]], traceback: str) -> None:
         home = self.path / "days" / day_name(summary["day"], summary["instruments"])
         beside = home.with_name(f".{home.name}.{os.getpid()}.part")
         shutil.rmtree(beside, ignore_errors=True)
@@ -95,8 +100,18 @@ class RunFolder:
                 raise
 
     def finish(self) -> None:
-        """Compute the figures of all days that are there."""
-        write_beside(self.path / "metrics.json", _json(Result(self.path).compute()))
+        """Make the figures and the tables of all days that are there."""
+        result = Result(self.path)
+        for name in ("fills", "equity"):
+            write_beside(self.path / f"{name}.csv.gz", _csv(getattr(result, name)()))
+        write_beside(self.path / "metrics.json", _json(result.compute()))
+
+
+def _csv(frame: pd.DataFrame) -> bytes:
+    """A table as compressed text, the same bytes for the same table."""
+    plain = frame.drop(columns=["price_ticks", "qty_lots"], errors="ignore")
+    text = plain.to_csv(index_label="time", float_format="%.10g", date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+    return gzip.compress(text.encode(), compresslevel=1, mtime=0)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -123,6 +138,21 @@ class Result:
         return sorted(found, key=lambda one: (one["day"], one["instruments"]))
 
     @property
+    def done(self) -> list[dict[str, Any]]:
+        """The summaries of the days that are done."""
+        return [one for one in self.summaries if one["status"] == "done"]
+
+    @property
+    def failed(self) -> list[dict[str, Any]]:
+        """The summaries of the days that failed."""
+        return [one for one in self.summaries if one["status"] != "done"]
+
+    @property
+    def symbols(self) -> list[str]:
+        """The instruments of the days that are done."""
+        return sorted({symbol for one in self.done for symbol in one["instruments"]})
+
+    @property
     def capital(self) -> float:
         """The graph's capital."""
         return float(self.run["graph"]["capital"])
@@ -137,103 +167,50 @@ class Result:
         """The figures in metrics.json, or what they would be."""
         return _read(self.path / "metrics.json") or self.compute()
 
-    def columns(self, summary: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
-        """The `fills` or `equity` columns of one day."""
-        with np.load(self.path / "days" / day_name(summary["day"], summary["instruments"]) / f"{name}.npz") as file:
-            return {key: file[key] for key in file.files}
+    def compute(self) -> dict[str, Any]:
+        """All figures of the days that are there: of the run, by instrument, by day."""
+        from actors.tally import tally
+
+        return tally(self)
+
+    def columns(self, summary: Mapping[str, Any], name: str, wanted: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
+        """The `fills` or `equity` columns of one day, all or those wanted. Raises UserError for a damaged file."""
+        path = self.path / "days" / day_name(summary["day"], summary["instruments"]) / f"{name}.npz"
+        try:
+            with np.load(path) as file:
+                return {key: file[key] for key in wanted or file.files}
+        except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            why = "is damaged; remove its folder and run the day again"
+            raise UserError(f"{path}: {why} ({type(error).__name__}: {error})") from error
 
     def days(self) -> pd.DataFrame:
-        """One row a day and group of instruments."""
+        """One row a day and group of instruments, by the day's midnight (UTC)."""
         import pandas as pd
 
         frame = pd.json_normalize(self.summaries)
         if len(frame):
             frame["instruments"] = frame["instruments"].map("+".join)
+            frame.index = pd.DatetimeIndex(pd.to_datetime(frame["day"], utc=True), name="time").as_unit("ns")
         return frame
 
     def fills(self) -> pd.DataFrame:
-        """Every fill, by its exchange time (UTC)."""
+        """Every fill, by its exchange time (UTC, ns)."""
         return self._frame("fills")
 
     def equity(self) -> pd.DataFrame:
-        """Samples of market, quotes, position and money, each day from 0."""
+        """Samples of market, quotes, position and money by time (UTC, ns); under `flat` each day starts from 0."""
         return self._frame("equity")
 
     def _frame(self, name: str) -> pd.DataFrame:
         import pandas as pd
 
         frames = []
-        for summary in self.summaries:
-            if summary["status"] == "done":
-                table = pd.DataFrame(self.columns(summary, name))
-                table["symbol"] = np.array(summary["instruments"])[table["symbol"].to_numpy()]
-                table["day"] = summary["day"]
-                frames.append(table)
-        if not frames:
-            return pd.DataFrame()
-        whole = pd.concat(frames, ignore_index=True)
-        whole.index = pd.DatetimeIndex(pd.to_datetime(whole.pop("time_ns"), unit="ns", utc=True)).as_unit("ns")
+        for summary in self.done:
+            table = pd.DataFrame(self.columns(summary, name))
+            table["symbol"] = np.array(summary["instruments"], object)[table["symbol"].to_numpy()]
+            table["day"] = summary["day"]
+            frames.append(table)
+        whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({"time_ns": np.zeros(0, np.int64)})
+        times = pd.to_datetime(whole.pop("time_ns"), unit="ns", utc=True)
+        whole.index = pd.DatetimeIndex(times, name="time").as_unit("ns")
         return whole.sort_index(kind="stable")
-
-    def compute(self) -> dict[str, Any]:
-        """All figures: of the run, by instrument, by day."""
-        done = [one for one in self.summaries if one["status"] == "done"]
-        symbols = sorted({symbol for one in done for symbol in one["instruments"]})
-        book = self._figures(done, None)
-        seconds = sum(one["seconds"] for one in done)
-        events = sum(one["events"] for one in done)
-        book |= {
-            "gross_pnl": sum(one["gross_pnl"] for one in done),
-            "fees": sum(one["fees"] for one in done),
-            "funding": sum(one["funding"] for one in done),
-            "days_failed": sum(one["status"] != "done" for one in self.summaries),
-            "events": events,
-            "events_a_second": events / seconds if seconds else None,
-            "ticks_received": sum(one["ticks"]["received"] for one in done),
-            "ticks_delivered": sum(one["ticks"]["delivered"] for one in done),
-            "ticks_replaced": sum(one["ticks"]["replaced"] for one in done),
-            "greatest_age_ms": max((one["ticks"]["age_ns_max"] for one in done), default=0) / 1e6,
-            "peak_rss_mb": max((one["peak_rss_mb"] for one in done), default=0.0),
-            "by_instrument": {symbol: self._figures(done, symbol) for symbol in symbols},
-        }
-        return book
-
-    def _figures(self, done: Sequence[Mapping[str, Any]], symbol: str | None) -> dict[str, Any]:
-        """Figures of one instrument, or of all together."""
-        by_day: dict[str, list[dict[str, np.ndarray]]] = {}
-        trips, trades, turnover = [], 0, 0.0
-        for summary in done:
-            names = summary["instruments"]
-            if symbol is not None and symbol not in names:
-                continue
-            fills, equity = self.columns(summary, "fills"), self.columns(summary, "equity")
-            for number, name in enumerate(names):
-                if symbol is not None and name != symbol:
-                    continue
-                mine = fills["symbol"] == number
-                own = {key: values[mine] for key, values in fills.items()}
-                trips.append(metrics.round_trips(own["side"], own["price"], own["qty"], own["fee"]))
-                trades += int(mine.sum())
-                turnover += float((own["price"] * own["qty"]).sum())
-                by_day.setdefault(summary["day"], []).append({k: v[equity["symbol"] == number] for k, v in equity.items()})
-        equity, notional = chained([by_day[day] for day in sorted(by_day)], self.carries)
-        return metrics.summary(equity, notional, trips, self.capital, len(by_day), trades, turnover)
-
-
-def chained(days: Sequence[Sequence[Mapping[str, np.ndarray]]], carried: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Equity and notional of days one after the other, all their instruments together on the days' common sampling times.
-
-    A day that starts flat starts from 0 and stands on the end of the one before; a carried day's equity goes on by itself.
-    """
-    equity, notional = [np.zeros(1)], [np.zeros(1)]
-    for tables in days:
-        times = np.unique(np.concatenate([table["time_ns"] for table in tables]))
-        total, value = np.zeros(len(times)), np.zeros(len(times))
-        for table in tables:
-            at = np.searchsorted(table["time_ns"], times, side="right") - 1
-            known = at >= 0
-            total[known] += table["equity"][at[known]]
-            value[known] += table["notional"][at[known]]
-        equity.append(total if carried else equity[-1][-1] + total)
-        notional.append(value)
-    return np.concatenate(equity), np.concatenate(notional)

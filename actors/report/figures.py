@@ -1,191 +1,163 @@
-"""The report's plots, each from a run's columns.
-
-Series are thinned to POINTS each, keeping the lowest and highest of every bucket, so that a month loads as fast as a minute
-and no extreme is lost. Days and gaps in the market are not joined by a line.
-"""
+"""The report's plots of a whole run. Colours are middle tones that read on white and on black; the page sets text and grid."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from actors.report.series import LINES_MAX, Material, iso, milliseconds, thin
+from core.study.equity import Array, Times
 from core.study.metrics import drawdown
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from actors.results import Result
-
-POINTS: Final = 4_000
-"""Points a series: more than a screen has pixels."""
-MARKERS: Final = 3_000
-"""Fills drawn a side and instrument; more are thinned evenly, and the page says so."""
-GAP_NS: Final = 60 * 1_000_000_000
-BUY, SELL, LINE, SOFT = "#2a9d8f", "#e4572e", "#3b6fb6", "#9aa5b1"
-COLOURS: Final = (LINE, "#b5651d", "#7b4fa3", "#4f7942", "#a33b5b", "#5b7c99")
+BUY, SELL, LINE, SOFT = "#2a9d8f", "#e4572e", "#4a86d8", "#94a0ad"
+COLOURS: Final = (LINE, "#c98a2b", "#9a6fc4", "#5f9e52", "#c65b7c", "#4fa3b5", "#8d7b68", "#b3703f")
+GRID: Final = "rgba(128,140,150,0.22)"
 
 
-def styled(figure: go.Figure, height: int = 320) -> go.Figure:
-    """The look that all figures share; colours of text and grid come from the page."""
+def styled(figure: go.Figure, material: Material, height: int = 320, timed: Sequence[str] = ("x",)) -> go.Figure:
+    """The look that all figures share; `timed` names the axes that are times, which get their cuts."""
     figure.update_layout(
+        template=None,
         height=height,
-        margin={"l": 64, "r": 20, "t": 34, "b": 36},
+        margin={"l": 66, "r": 22, "t": 36, "b": 40},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        font={"family": "system-ui, sans-serif", "size": 12, "color": "#6b7785"},
-        legend={"orientation": "h", "y": 1.12, "x": 0},
-        hovermode="x unified",
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#9aa5b1"},
+        font={"family": "system-ui, sans-serif", "size": 12, "color": "#7d8996"},
+        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        hovermode="x unified" if timed else "closest",
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": SOFT, "orientation": "v"},
     )
-    figure.update_xaxes(gridcolor="rgba(128,140,150,0.18)", zeroline=False)
-    figure.update_yaxes(gridcolor="rgba(128,140,150,0.18)", zerolinecolor="rgba(128,140,150,0.45)")
+    figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True)
+    figure.update_yaxes(gridcolor=GRID, zerolinecolor="rgba(128,140,150,0.6)", automargin=True, title_standoff=6)
+    breaks = [{"bounds": [iso(begin + 10**9), iso(end - 10**9)]} for begin, end in material.cuts]
+    for axis in timed:
+        figure.update_layout({f"{axis[0]}axis{axis[1:]}": {"type": "date", "rangebreaks": breaks}})
+    for _, end in material.cuts if timed else ():
+        figure.add_shape(
+            type="line", x0=iso(end), x1=iso(end), y0=0, y1=1, yref="paper", line={"dash": "dot", "width": 1, "color": SOFT}
+        )
     return figure
 
 
-def thin(times: np.ndarray, values: np.ndarray, points: int = POINTS) -> tuple[np.ndarray, np.ndarray]:
-    """At most about `points` of a series: the first, lowest and highest of each bucket, with a hole where time jumps."""
-    if len(times) > points:
-        edges = np.linspace(0, len(times), points // 2 + 1).astype(int)[:-1]
-        keep = []
-        for start, stop in zip(edges, [*edges[1:], len(times)], strict=True):
-            part = values[start:stop]
-            if np.isnan(part).all():
-                keep.append(start)
-            else:
-                keep += [start + int(np.nanargmin(part)), start + int(np.nanargmax(part))]
-        at = np.unique(keep)
-        limit = max(GAP_NS, int(np.median(np.diff(times[at]))) * 20)
-        times, values = times[at], values[at]
-    else:
-        limit = GAP_NS
-    holes = np.flatnonzero(np.diff(times) > limit) + 1
-    return np.insert(times, holes, times[holes] - 1), np.insert(values.astype(float), holes, np.nan)
+def line(figure: go.Figure, material: Material, times: Times, values: Array, name: str, colour: str, **more: Any) -> None:
+    """Add a thinned series; `more` is plotly's, and `row`."""
+    x, y = thin(times, values, material.points)
+    place = {"row": more.pop("row"), "col": 1} if "row" in more else {}
+    style = {"color": colour, "width": more.pop("width", 1.6), **more.pop("line", {})}
+    figure.add_trace(go.Scatter(x=milliseconds(x), y=y, name=name, mode="lines", line=style, **more), **place)
 
 
-def _line(figure: go.Figure, times: np.ndarray, values: np.ndarray, name: str, colour: str, **more: Any) -> None:
-    x, y = thin(times, values)
-    place = {key: more.pop(key) for key in ("row", "col") if key in more}
-    line = {"color": colour, "width": more.pop("width", 1.6), **more.pop("line", {})}
-    figure.add_trace(go.Scatter(x=x.astype("datetime64[ns]"), y=y, name=name, mode="lines", line=line, **more), **place)
+def equity_figure(material: Material) -> go.Figure:
+    """Equity of all together, and of each instrument where there are a few, in currency."""
+    figure = go.Figure()
+    if 1 < len(material.symbols) <= LINES_MAX:
+        for colour, symbol in zip(COLOURS[1:] + COLOURS[:1], material.symbols, strict=False):
+            curve = material.accrued(lambda one: one.equity["equity"], symbol)
+            line(figure, material, curve.time_ns, curve.equity, symbol, colour, width=1.1)
+    line(figure, material, material.equity.time_ns, material.equity.equity, "equity", LINE, width=2)
+    figure.update_yaxes(title_text="profit")
+    figure.update_layout(showlegend=True)
+    return styled(figure, material, 340)
 
 
-def _nanoseconds(frame: pd.DataFrame) -> np.ndarray:
-    return frame.index.as_unit("ns").asi8  # type: ignore[attr-defined, no-any-return]
+def drawdown_figure(material: Material) -> go.Figure:
+    """How far equity is below its highest, in percent of capital."""
+    figure = go.Figure()
+    below = drawdown(material.equity.equity) / material.capital * 100
+    line(figure, material, material.equity.time_ns, below, "drawdown", SELL, width=1.2, fill="tozeroy")
+    figure.update_yaxes(title_text="% of capital")
+    return styled(figure, material, 220)
 
 
-def book_equity(result: Result) -> tuple[np.ndarray, np.ndarray]:
-    """Times and equity of all instruments together, days standing on each other."""
-    times, values, ended = [], [], 0.0
-    frame = result.equity()
-    if not len(frame):
-        return np.zeros(0, np.int64), np.zeros(0)
-    for _, day in frame.groupby("day", sort=True):
-        table = day.pivot_table(index=day.index, columns="symbol", values="equity", aggfunc="last").ffill().fillna(0.0)
-        total = table.sum(axis=1).to_numpy() + (0.0 if result.carries else ended)
-        times.append(_nanoseconds(table))
-        values.append(total)
-        ended = float(total[-1])
-    return np.concatenate(times), np.concatenate(values)
-
-
-def equity_figure(result: Result) -> go.Figure:
-    """Equity above, drawdown below."""
-    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.7, 0.3], vertical_spacing=0.06)
-    times, equity = book_equity(result)
-    _line(figure, times, equity, "equity", LINE, row=1, col=1)
-    if len(equity):
-        below = drawdown(equity, result.capital) * 100
-        _line(figure, times, below, "drawdown, %", SELL, row=2, col=1, fill="tozeroy", width=1)
+def both_figure(material: Material) -> go.Figure:
+    """Equity over drawdown on one time axis, for a notebook."""
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, row_heights=[0.68, 0.32], vertical_spacing=0.06)
+    curve = material.equity
+    line(figure, material, curve.time_ns, curve.equity, "equity", LINE, row=1)
+    below = drawdown(curve.equity) / material.capital * 100
+    line(figure, material, curve.time_ns, below, "drawdown, % of capital", SELL, row=2, width=1.2, fill="tozeroy")
     figure.update_yaxes(title_text="profit", row=1, col=1)
     figure.update_yaxes(title_text="%", row=2, col=1)
-    return styled(figure, 430)
+    return styled(figure, material, 460, ("x", "x2"))
 
 
-def inventory_figure(frame: pd.DataFrame) -> go.Figure:
-    """Position of each instrument."""
+def days_figure(material: Material, rows: Sequence[Mapping[str, Any]]) -> go.Figure:
+    """Profit of each day, a bar an instrument; `rows` are those of the table by day and instrument."""
     figure = go.Figure()
-    for colour, (symbol, mine) in zip(COLOURS, frame.groupby("symbol"), strict=False):
-        x, y = thin(_nanoseconds(mine), mine["position"].to_numpy())
-        figure.add_trace(
-            go.Scatter(x=x.astype("datetime64[ns]"), y=y, name=str(symbol), line={"color": colour, "width": 1.4, "shape": "hv"})
-        )
-    figure.update_yaxes(title_text="position")
-    return styled(figure)
-
-
-def price_figure(frame: pd.DataFrame, fills: pd.DataFrame) -> go.Figure:
-    """One instrument's mid, our quotes around it, and our fills on it."""
-    figure = go.Figure()
-    times = _nanoseconds(frame)
-    _line(figure, times, frame["mid"].to_numpy(), "mid", SOFT)
-    for side, column, name, colour in ((1, "own_bid", "our best bid", BUY), (2, "own_ask", "our best ask", SELL)):
-        _line(figure, times, frame[column].to_numpy(), name, colour, width=1, line={"dash": "dot"})
-        for maker in (True, False):
-            mine = fills[(fills["side"] == side) & (fills["maker"] == maker)] if len(fills) else fills
-            if not len(mine):
-                continue
-            mine = mine.iloc[:: -(-len(mine) // MARKERS)]
-            figure.add_trace(
-                go.Scattergl(
-                    x=mine.index.tz_localize(None),
-                    y=mine["price"],
-                    mode="markers",
-                    name=f"{'bought' if side == 1 else 'sold'}, {'maker' if maker else 'taker'}",
-                    marker={
-                        "symbol": ("triangle-up" if side == 1 else "triangle-down") + ("" if maker else "-open"),
-                        "size": 8,
-                        "color": colour,
-                    },
-                    customdata=mine[["qty", "position"]],
-                    hovertemplate="%{y} x %{customdata[0]:g}, position %{customdata[1]:g}",
-                )
-            )
-    figure.update_yaxes(title_text="price")
-    return styled(figure, 420)
-
-
-def distance_figure(frame: pd.DataFrame) -> go.Figure:
-    """How far our best quotes stand from the mid, with the market's own, in basis points."""
-    figure = go.Figure()
-    times, mid = _nanoseconds(frame), frame["mid"].to_numpy()
-    for column, name, colour in (
-        ("ask", "market ask", SOFT), ("bid", "market bid", SOFT), ("own_ask", "our ask", SELL), ("own_bid", "our bid", BUY),
-    ):  # fmt: skip
-        with np.errstate(divide="ignore", invalid="ignore"):
-            _line(figure, times, (frame[column].to_numpy() / mid - 1) * 1e4, name, colour, width=1.2)
-    figure.update_yaxes(title_text="from mid, bp")
-    return styled(figure)
-
-
-def captured_figure(fills: pd.DataFrame) -> go.Figure:
-    """What each fill was better than the mid when it was heard of: as a histogram and added up."""
-    figure = make_subplots(rows=1, cols=2, column_widths=[0.42, 0.58])
-    if len(fills):
-        sign = np.where(fills["side"] == 1, 1.0, -1.0)
-        edge = sign * (fills["mid"] - fills["price"])
-        figure.add_trace(
-            go.Histogram(x=edge / fills["mid"] * 1e4, nbinsx=60, marker={"color": LINE}, name="fills by edge, bp"), row=1, col=1
-        )
-        earned = (edge * fills["qty"]).cumsum().to_numpy()
-        times = _nanoseconds(fills)
-        _line(figure, times, earned, "spread captured, added up", BUY, row=1, col=2)
-        _line(figure, times, -fills["fee"].cumsum().to_numpy(), "fees, added up", SELL, row=1, col=2)
-    figure.update_xaxes(title_text="bp better than mid", row=1, col=1)
-    return styled(figure)
-
-
-def days_figure(days: list[dict[str, Any]]) -> go.Figure:
-    """Profit by day, a bar an instrument."""
-    figure = go.Figure()
-    names = sorted({"+".join(one["instruments"]) for one in days})
-    for colour, name in zip(COLOURS * len(names), names, strict=False):
-        mine = [one for one in days if "+".join(one["instruments"]) == name and one["status"] == "done"]
-        figure.add_trace(
-            go.Bar(x=[one["day"] for one in mine], y=[one["pnl"] for one in mine], name=name, marker={"color": colour})
-        )
-    figure.update_xaxes(type="category")
+    for k, symbol in enumerate(material.symbols):
+        mine = [row for row in rows if row["instrument"] == symbol]
+        figure.add_bar(
+            x=[row["day"] for row in mine], y=[row["pnl"] for row in mine], name=symbol,
+            marker={"color": COLOURS[k % len(COLOURS)]}, hovertemplate="%{y:,.2f}",
+        )  # fmt: skip
+    figure.update_layout(barmode="group" if len(material.symbols) <= 4 else "relative", bargap=0.3, showlegend=True)
     figure.update_yaxes(title_text="profit")
-    return styled(figure, 280)
+    styled(figure, material, 280, ())
+    days = len({row["day"] for row in rows})
+    figure.update_xaxes(type="category", range=[-0.5, max(days, 4) - 0.5], categoryorder="category ascending")
+    figure.update_layout(hovermode="x unified")
+    return figure
+
+
+def sources_figure(material: Material) -> go.Figure:
+    """Where the profit came from, added up over time."""
+    figure = go.Figure()
+    edge = material.summed(lambda one: one.edge)
+    fees, funding = (material.accrued(lambda one, name=name: one.equity[name]) for name in ("fees", "funding"))  # type: ignore[misc]
+    inventory = material.equity.equity + fees.equity - funding.equity - edge.equity
+    for name, values, colour in (
+        ("spread captured", edge.equity, BUY), ("inventory", inventory, COLOURS[2]), ("fees", -fees.equity, SELL),
+        ("funding", funding.equity, COLOURS[1]), ("profit", material.equity.equity, LINE),
+    ):  # fmt: skip
+        line(figure, material, edge.time_ns, values, name, colour, width=2.2 if name == "profit" else 1.3)
+    figure.update_yaxes(title_text="added up")
+    return styled(figure, material, 340)
+
+
+def captured_figure(material: Material) -> go.Figure:
+    """How much better than the mid fills were: how many fills by basis points, makers and takers apart."""
+    figure = go.Figure()
+    qty, mid, maker = (np.concatenate([one.fills[name] for one in material.cells]) for name in ("qty", "mid", "maker"))
+    edge = np.concatenate([one.edge for one in material.cells])
+    known = mid > 0
+    points, maker = edge[known] / (qty * mid)[known] * 1e4, maker[known]
+    if len(points):
+        low, high = np.percentile(points, [0.5, 99.5])
+        edges = np.linspace(low, max(high, low + 1e-3), 61)
+        for name, mine, colour in (("maker", maker, BUY), ("taker", ~maker, SELL)):
+            if mine.any():
+                counts, _ = np.histogram(np.clip(points[mine], edges[0], edges[-1]), edges)
+                middle = (edges[1:] + edges[:-1]) / 2
+                figure.add_bar(x=middle, y=counts, name=name, marker={"color": colour}, hovertemplate="%{y} fills at %{x:.3f} bp")
+    figure.update_layout(barmode="stack", bargap=0.04, showlegend=True)
+    figure.update_xaxes(title_text="better than the mid, basis points")
+    figure.update_yaxes(title_text="fills")
+    return styled(figure, material, 280, ())
+
+
+def fees_figure(material: Material) -> go.Figure:
+    """Fees paid as maker and as taker, and funding received, added up."""
+    figure = go.Figure()
+    for name, wanted, colour in (("maker fees", True, BUY), ("taker fees", False, SELL)):
+        curve = material.summed(lambda one, wanted=wanted: np.where(one.fills["maker"] == wanted, one.fills["fee"], 0.0))  # type: ignore[misc]
+        line(figure, material, curve.time_ns, curve.equity, name, colour)
+    funding = material.accrued(lambda one: one.equity["funding"])
+    line(figure, material, funding.time_ns, funding.equity, "funding received", COLOURS[1])
+    figure.update_yaxes(title_text="added up")
+    return styled(figure, material, 260)
+
+
+def inventory_figure(material: Material) -> go.Figure:
+    """Value of each instrument's position, signed, in currency."""
+    figure = go.Figure()
+    for colour, symbol in zip(COLOURS, material.symbols, strict=False):
+        times, position = material.column("position", symbol)
+        value = np.where(position == 0, 0.0, position * material.column("mid", symbol)[1])
+        line(figure, material, times, value, symbol, colour, width=1.3, line={"shape": "hv"})
+    figure.update_yaxes(title_text="position x mid")
+    figure.update_layout(showlegend=True)
+    return styled(figure, material, 280)

@@ -1,33 +1,47 @@
-"""The page around the plots: tiles, tables, assumptions, and the template that holds them."""
+"""The page around the plots: tiles, tables, assumptions, and the template that holds them.
+
+Plots are embedded as data and drawn when they come into view (`report.js`), so that a page with thirty of them opens at once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import jinja2
+import msgspec
 
-from actors.report import figures
-from actors.report.words import headline, metric_rows, say
+from actors.report.words import columns, headline, metric_rows, say
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from actors.report.series import Material
     from actors.results import Result
 
-PARTS_MAX: Final = 6
-"""Instruments that get plots of their own; the tables have all."""
+CELLS_MAX: Final = 400
+"""Rows of the table by day and instrument on the page; metrics.json has all."""
+
+
+class Plot(NamedTuple):
+    """A section with a plot: `data` is plotly's JSON, safe inside a script element."""
+
+    title: str
+    note: str
+    data: str
+    height: int
 
 
 def write_report(result: Result) -> Path:
-    """Write `report.html` into the run's folder; returns its path."""
+    """Write `report.html` into the run's folder, whole or not at all; returns its path."""
+    import jinja2
     from plotly.offline import get_plotlyjs
 
     from actors.results import write_beside
 
     path = result.path / "report.html"
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     page = environment.get_template("report.html").render(plotly=get_plotlyjs(), **content(result))
     write_beside(path, page.encode())
@@ -36,83 +50,119 @@ def write_report(result: Result) -> Path:
 
 def content(result: Result) -> dict[str, Any]:
     """Everything the template shows."""
-    figures_of, run = result.metrics, result.run
-    equity, fills = result.equity(), result.fills()
-    done = [one for one in result.summaries if one["status"] == "done"]
-    plots: list[dict[str, Any]] = []
+    from actors.report.series import Material
 
-    def plot(title: str, figure: go.Figure, note: str = "") -> None:
-        plots.append({"title": title, "note": note, "html": _div(figure)})
-
-    if done:
-        plot("Equity and drawdown", figures.equity_figure(result), "All instruments together; drawdown in % of capital.")
-        plot("Profit by day and instrument", figures.days_figure(done), "After fees and funding.")
-        plot("Inventory", figures.inventory_figure(equity))
-        plot(
-            "Spread captured and fees",
-            figures.captured_figure(fills),
-            "How much better than the mid each fill was when it was reported; what the position then made or lost is not in it.",
-        )
-        for symbol in sorted(equity["symbol"].unique())[:PARTS_MAX]:
-            mine = fills[fills["symbol"] == symbol] if len(fills) else fills
-            thinned = f" Of {len(mine):,} fills some are left out of the plot." if len(mine) > figures.MARKERS else ""
-            plot(f"{symbol}: fills on the price", figures.price_figure(equity[equity["symbol"] == symbol], mine), thinned)
-            plot(
-                f"{symbol}: our quotes against the market",
-                figures.distance_figure(equity[equity["symbol"] == symbol]),
-                "Best quotes, sampled every 10 s.",
-            )
+    figures, run = result.metrics, result.run
+    plots = list(_plots(Material(result), figures)) if result.done else []
+    days = sorted({one["day"] for one in result.done})
+    cells = figures["by_day_and_instrument"]
     return {
         "name": run["graph"]["name"],
         "run": run["run"],
-        "span": f"{done[0]['day']} to {done[-1]['day']}" if done else "no day was completed",
+        "span": (days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}") if days else "no day was completed",
         "instruments": ", ".join(sorted({symbol for one in result.summaries for symbol in one["instruments"]})),
-        "tiles": headline(figures_of),
-        "metrics": metric_rows(figures_of),
-        "columns": ["all", *figures_of["by_instrument"]],
+        "notes": figures["notes"],
+        "tiles": headline(figures),
+        "metrics": metric_rows(figures),
+        "columns": list(columns(figures)),
         "days": [_day_row(one) for one in result.summaries],
-        "failed": [one for one in result.summaries if one["status"] != "done"],
+        "cells": [_cell_row(row) for row in cells[:CELLS_MAX]],
+        "left_out": max(len(cells) - CELLS_MAX, 0),
+        "total": _cell_row({"day": "all", "instrument": "", **{key: sum(row[key] for row in cells) for key in SUMMED}}),
+        "failed": result.failed,
         "plots": plots,
-        "split": _split(fills, figures_of),
-        "assumptions": run.get("assumptions", {}),
-        "parameters": dict(run["graph"]["strategy"]),
-        "hashes": run.get("hashes", {}),
-        "versions": run.get("versions", {}),
+        "facts": facts(run, figures),
     }
 
 
-def _div(figure: go.Figure) -> str:
-    return figure.to_html(include_plotlyjs=False, full_html=False, config={"displaylogo": False, "responsive": True})  # type: ignore[no-any-return]
+def _plots(material: Material, figures: Mapping[str, Any]) -> Iterator[Plot]:
+    """Every plot of the page, in order."""
+    from actors.report import figures as whole
+    from actors.report import instrument as one
+    from actors.report.series import DETAILED_MAX, POINTS_MAX
+
+    thinned = ""
+    if len(material.equity.time_ns) > material.points:
+        thinned = f" Lines are thinned to {min(material.points, POINTS_MAX):,} points, lowest and highest kept."
+    cut = f" {len(material.cuts)} times without data are cut out (dotted lines)." if material.cuts else ""
+    said = f"Profit of all instruments together, after fees and funding.{thinned}{cut}"
+    yield _plot("Equity", said, whole.equity_figure(material))
+    yield _plot("Drawdown", "How far equity is below its highest, on the graph's capital.", whole.drawdown_figure(material))
+    rows = figures["by_day_and_instrument"]
+    yield _plot("Profit by day and instrument", "After fees and funding; the table is below.", whole.days_figure(material, rows))
+    yield _plot("Where the profit came from", SOURCES, whole.sources_figure(material))
+    yield _plot("Spread captured", CAPTURED, whole.captured_figure(material))
+    yield _plot("Fees and funding", "Fees as paid: below zero they are rebates.", whole.fees_figure(material))
+    yield _plot("Inventory", "Signed value of each position.", whole.inventory_figure(material))
+    shown = material.symbols[:DETAILED_MAX]
+    left = len(material.symbols) - len(shown)
+    for symbol in shown:
+        note = f"Our best quotes are dotted; the position is below.{one.thinned(material, symbol)}"
+        yield _plot(f"Fills on the price: {symbol}", note, one.price_figure(material, symbol))
+        note = one.quoting(material, symbol) + (f" {left} more instruments are in the tables." if left else "")
+        yield _plot(f"Quotes against the market: {symbol}", note, one.quotes_figure(material, symbol))
 
 
-def _day_row(one: dict[str, Any]) -> dict[str, str]:
-    row = {"day": one["day"], "instrument": "+".join(one["instruments"]), "status": one["status"]}
+SOURCES: Final = (
+    "Spread captured: each fill against the mid that was known when it was reported. Inventory: what positions then made or "
+    "lost, all else before fees and funding."
+)
+CAPTURED: Final = (
+    "Fills by how much better than the mid they were; to the left of 0 they were worse. The outermost 0.5 % stand in the "
+    "outermost bars."
+)
+SIMULATED: Final = ("events", "a second", "ticks received", "replaced", "greatest age", "seconds", "memory", "digest")
+SUMMED: Final = ("pnl", "gross_pnl", "spread_captured", "inventory_pnl", "fees", "funding", "trades", "turnover")
+
+
+def _plot(title: str, note: str, figure: go.Figure) -> Plot:
+    data = figure.to_json().replace("<", "\\u003c")
+    return Plot(title, note.strip(), data, int(figure.layout.height))
+
+
+def _cell_row(row: Mapping[str, Any]) -> dict[str, str]:
+    names = {
+        "pnl": "profit", "gross_pnl": "before fees", "spread_captured": "spread captured", "inventory_pnl": "inventory",
+        "fees": "fees", "funding": "funding", "trades": "trades", "turnover": "turnover",
+    }  # fmt: skip
+    said = {title: say(row[key], "count" if key == "trades" else "money") for key, title in names.items()}
+    most = f"{row['max_position']:g}" if "max_position" in row else ""
+    return {"day": row["day"], "instrument": row["instrument"], **said, "largest position": most}
+
+
+def _day_row(one: Mapping[str, Any]) -> dict[str, str]:
+    row = {"day": one["day"], "instruments": "+".join(one["instruments"]), "status": one["status"]}
     if one["status"] != "done":
-        return row | {"cause": one.get("cause") or ""}
-    return row | {
-        "profit": say(one["pnl"], "money"),
-        "fees": say(one["fees"], "money"),
-        "funding": say(one["funding"], "money"),
-        "fills": f"{one['fills']:,}",
-        "events": f"{one['events']:,}",
-        "rows a second": f"{one['rows_per_s']:,}",
-        "ticks replaced": f"{one['ticks']['replaced']:,} of {one['ticks']['received']:,}",
-        "seconds": f"{one['seconds']:.1f}",
-        "memory, MB": f"{one['peak_rss_mb']:,.0f}",
-        "digest": one["digest"][:12],
-    }
+        return row | dict.fromkeys(SIMULATED, "")
+    ticks = one["ticks"]
+    said = (
+        f"{one['events']:,}", f"{one['rows_per_s']:,}", f"{ticks['received']:,}", f"{ticks['replaced']:,}",
+        say(ticks["age_ns_max"] / 1e6, "ms"), f"{one['seconds']:,.1f}", say(one["peak_rss_mb"], "MB"), one["digest"][:12],
+    )  # fmt: skip
+    return row | dict(zip(SIMULATED, said, strict=True))
 
 
-def _split(fills: Any, run: dict[str, Any]) -> list[tuple[str, str]]:
-    """Where the profit came from: spread captured, what positions made after it, fees, funding."""
-    captured = 0.0
-    if len(fills):
-        sign = fills["side"].map({1: 1.0, 2: -1.0})
-        captured = float((sign * (fills["mid"] - fills["price"]) * fills["qty"]).sum())
+def facts(run: Mapping[str, Any], figures: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The tables of two columns: assumptions, configuration, hashes, versions."""
+    graph = run["graph"]
+    limits = [(f"limits.{key}", value) for key, value in graph.get("limits", {}).items() if value is not None]
+    orders = [(f"{name}", f"{count:,}") for name, count in figures["orders"].items()]
     return [
-        ("spread captured", say(captured, "money")),
-        ("inventory (all else before fees)", say(run["gross_pnl"] - captured, "money")),
-        ("fees", say(-run["fees"], "money")),
-        ("funding", say(run["funding"], "money")),
-        ("profit", say(run["pnl"], "money")),
+        ("Assumptions", _pairs(figures["assumptions"].items())),
+        ("Strategy and limits", _pairs([*graph["strategy"].items(), *limits])),
+        ("Orders sent", _pairs(orders)),
+        ("Hashes", _pairs(_flat(run.get("hashes", {})))),
+        ("Versions", _pairs(run.get("versions", {}).items())),
     ]
+
+
+def _flat(hashes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in hashes.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}: {part}", one) for part, one in value.items())
+        else:
+            yield name, value
+
+
+def _pairs(items: Sequence[tuple[str, Any]] | Any) -> list[tuple[str, str]]:
+    return [(name, value if isinstance(value, str) else msgspec.json.encode(value).decode()) for name, value in items]

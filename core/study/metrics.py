@@ -1,155 +1,143 @@
 """Performance figures, named as the field names them: pure functions of arrays.
 
-Equity is sampled on a grid (10 s) over the time in which there was a market; days stand one after the other, and the time between
-them does not count. Returns are changes of equity over the graph's capital: capital is not reinvested, so a day's return
-does not depend on the days before it. Ratios per sample are annualised by the square root of the number of samples in 365
-days; with minutes of data such a figure says little, so the number of samples stands beside it. A figure that is not
-defined (no variance, no loss, no trade) is None, never infinite.
+Everything is on the graph's capital, which is not reinvested: a return is a change of equity over capital, so it does not
+depend on the days before it, and days add up. The steps are equity's changes from sample to sample (every 10 s, see
+`core/study/equity.py`). A ratio per sample is annualised by the square root of the number of samples in 365 days, a rate in
+proportion to time; both count only simulated time. With minutes of data such a figure says little: the number of samples and
+the simulated time stand beside it. A figure that is not defined (no variance, no loss, no trade) is None, never infinite.
+
+Where hftbacktest 2.4 has a figure (SR, Sortino, MaxDrawdown, ReturnOverMDD, ReturnOverTrade, DailyNumberOfTrades,
+DailyTradingValue, MaxLeverage, MedianLeverage; with a book size), the definition is the same; a test compares the numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from core.study.equity import Array, Curve, Times
+from core.study.trades import profit_factor, win_rate
+
 SAMPLE_S: Final = 10.0
-YEAR_S: Final = 365 * 86_400.0
+DAY_S: Final = 86_400.0
+YEAR_S: Final = 365 * DAY_S
+
+NOISE: Final = 1e-12
+"""A deviation this small beside the mean is rounding: equal steps have no variance."""
 
 
-def finite(value: float) -> float | None:
-    """The figure, or None where it is not one."""
-    return float(value) if math.isfinite(value) else None
-
-
-def returns(equity: Array, capital: float) -> Array:
-    """Change of equity from sample to sample over the capital; `equity` in currency, one sample longer than the result."""
-    return np.diff(equity) / capital
-
-
-def total_return(equity: Array, capital: float) -> float:
+def total_return(profit: float, capital: float) -> float:
     """Profit over capital."""
-    return float(equity[-1] - equity[0]) / capital if len(equity) else 0.0
+    return profit / capital
 
 
-def annualised_return(equity: Array, capital: float, sample_s: float = SAMPLE_S) -> float | None:
-    """The total return scaled in proportion to 365 days: without reinvestment there is nothing to compound."""
-    seconds = (len(equity) - 1) * sample_s
-    return total_return(equity, capital) * YEAR_S / seconds if seconds > 0 else None
+def annualised_return(profit: float, capital: float, span_s: float) -> float | None:
+    """The total return scaled in proportion from `span_s` seconds to 365 days: nothing is reinvested, so nothing compounds."""
+    return _finite(profit / capital * YEAR_S / span_s) if span_s > 0 else None
 
 
-def volatility(step: Array, sample_s: float = SAMPLE_S) -> float | None:
-    """Annualised standard deviation of the returns (the unbiased one)."""
-    return finite(float(np.std(step, ddof=1)) * math.sqrt(YEAR_S / sample_s)) if len(step) > 1 else None
+def volatility(steps: Array, capital: float, sample_s: float = SAMPLE_S) -> float | None:
+    """Annualised standard deviation (unbiased) of the steps over capital."""
+    return _deviation(steps) / capital * math.sqrt(YEAR_S / sample_s) if len(steps) > 1 else None
 
 
-def sharpe(step: Array, sample_s: float = SAMPLE_S) -> float | None:
-    """Annualised mean over standard deviation of the returns; riskless rate 0 (Sharpe 1994, "The Sharpe Ratio")."""
-    deviation = float(np.std(step, ddof=1)) if len(step) > 1 else 0.0
-    return float(np.mean(step)) / deviation * math.sqrt(YEAR_S / sample_s) if deviation > 0 else None
+def sharpe(steps: Array, sample_s: float = SAMPLE_S) -> float | None:
+    """Annualised mean over standard deviation (unbiased), riskless rate 0 (Sharpe 1994, "The Sharpe Ratio")."""
+    deviation = _deviation(steps)
+    return float(np.mean(steps)) / deviation * math.sqrt(YEAR_S / sample_s) if deviation > 0 else None
 
 
-def sortino(step: Array, sample_s: float = SAMPLE_S) -> float | None:
-    """Annualised mean over downside deviation, the root mean square of the losses among all returns (Sortino, Price 1994)."""
-    downside = math.sqrt(float(np.mean(np.minimum(step, 0.0) ** 2))) if len(step) else 0.0
-    return float(np.mean(step)) / downside * math.sqrt(YEAR_S / sample_s) if downside > 0 else None
+def sortino(steps: Array, sample_s: float = SAMPLE_S) -> float | None:
+    """Annualised mean over downside deviation, target 0: the root of the mean, over all steps, of squared losses.
+
+    Source: Sortino and Price 1994.
+    """
+    downside = math.sqrt(float(np.mean(np.minimum(steps, 0.0) ** 2))) if len(steps) else 0.0
+    return float(np.mean(steps)) / downside * math.sqrt(YEAR_S / sample_s) if downside > 0 else None
 
 
-def drawdown(equity: Array, capital: float) -> Array:
-    """How far equity stands below its highest so far, as a fraction of capital plus that highest; 0 or less."""
-    peak = np.maximum.accumulate(np.concatenate([[0.0], equity]))[1:]
-    below: Array = (equity - peak) / (capital + peak)
+def drawdown(equity: Array) -> Array:
+    """How far equity stands below its highest so far, in currency, 0 or less; the beginning, 0, counts as a high."""
+    below: Array = equity - np.maximum(np.maximum.accumulate(equity), 0.0)
     return below
 
 
-def calmar(equity: Array, capital: float, sample_s: float = SAMPLE_S) -> float | None:
-    """Annualised return over maximum drawdown (Young 1991)."""
-    deepest = -float(np.min(drawdown(equity, capital), initial=0.0))
-    yearly = annualised_return(equity, capital, sample_s)
-    return yearly / deepest if yearly is not None and deepest > 0 else None
+class Drawdown(NamedTuple):
+    """The deepest fall: `value` in currency, positive, from the high at `begin_ns` to the low at `end_ns`; None without one."""
+
+    value: float
+    begin_ns: int | None
+    end_ns: int | None
 
 
-def round_trips(side: Array, price: Array, qty: Array, fee: Array) -> Array:
-    """Profit of each closing fill, after its share of both fees; average cost, one instrument, fills in order.
-
-    `side` 1 buys, 2 sells; `price` and `qty` positive. A fill that goes through zero closes what was open and opens the rest.
-    """
-    position = cost = paid = 0.0
-    made: list[float] = []
-    for one, at, size, commission in zip(side.tolist(), price.tolist(), qty.tolist(), fee.tolist(), strict=True):
-        signed = size if one == 1 else -size
-        if position * signed >= 0:
-            position, cost, paid = position + signed, cost + signed * at, paid + commission
-            continue
-        closed = math.copysign(min(abs(signed), abs(position)), position)
-        share, part = closed / position, abs(closed) / size
-        made.append(closed * at - cost * share - paid * share - commission * part)
-        rest = signed + closed
-        position += signed
-        if abs(position) < 1e-12:
-            position = 0.0
-        cost = cost * (1 - share) + rest * at
-        paid = paid * (1 - share) + commission * (1 - part)
-    return np.array(made)
+def max_drawdown(time_ns: Times, equity: Array) -> Drawdown:
+    """The deepest fall of equity from a high before it (Magdon-Ismail, Atiya 2004); it begins at the latest such high."""
+    below = drawdown(equity)
+    if not len(below) or below.min() >= 0:
+        return Drawdown(0.0, None, None)
+    low = int(np.argmin(below))
+    begin = int(np.flatnonzero(below[: low + 1] >= 0)[-1]) if (below[: low + 1] >= 0).any() else 0
+    return Drawdown(float(-below[low]), int(time_ns[begin]), int(time_ns[low]))
 
 
-def win_rate(made: Array) -> float | None:
-    """Share of round trips with a profit."""
-    return float(np.mean(made > 0)) if len(made) else None
-
-
-def profit_factor(made: Array) -> float | None:
-    """Sum of the profits over sum of the losses."""
-    lost = -float(made[made < 0].sum()) if len(made) else 0.0
-    return float(made[made > 0].sum()) / lost if lost > 0 else None
+def calmar(yearly: float | None, deepest: float) -> float | None:
+    """Annualised return over the maximum drawdown, both on capital (Young 1991)."""
+    return _finite(yearly / deepest) if yearly is not None and deepest > 0 else None
 
 
 def summary(
-    equity: Array,
-    notional: Array,
-    trips: Sequence[Array],
-    capital: float,
-    days: int,
-    trades: int,
-    turnover: float,
-    sample_s: float = SAMPLE_S,
+    curve: Curve, trips: Array, capital: float, days: int, trades: int, turnover: float, sample_s: float = SAMPLE_S
 ) -> dict[str, Any]:
-    """All figures of a run.
+    """All figures of a curve: numbers, None, and times as nanoseconds since 1970.
 
-    `equity` and `notional` (value of all positions) are sampled together, in currency; `trips` are round trips an instrument
-    and day; `turnover` is the value traded.
+    `trips` are the round trips' profits, `trades` the number of fills, `turnover` their value, all in currency; `capital` is
+    positive.
     """
-    step = returns(equity, capital)
-    made = np.concatenate([*trips, np.zeros(0)])
-    leverage = notional / np.maximum(capital + equity, 1e-9) if len(equity) else np.zeros(0)
-    below = drawdown(equity, capital) if len(equity) else np.zeros(1)
-    profit = float(equity[-1] - equity[0]) if len(equity) else 0.0
+    steps, profit, span_s = curve.steps, curve.profit, curve.span_s
+    yearly = annualised_return(profit, capital, span_s)
+    fall = max_drawdown(curve.time_ns, curve.equity)
+    leverage = curve.notional / capital
+    a_day = DAY_S / span_s if span_s > 0 else None
     return {
         "pnl": profit,
-        "total_return": total_return(equity, capital),
-        "annualised_return": annualised_return(equity, capital, sample_s),
-        "volatility": volatility(step, sample_s),
-        "sharpe": sharpe(step, sample_s),
-        "sortino": sortino(step, sample_s),
-        "calmar": calmar(equity, capital, sample_s),
-        "max_drawdown": abs(float(below.min())),
+        "total_return": total_return(profit, capital),
+        "annualised_return": yearly,
+        "volatility": volatility(steps, capital, sample_s),
+        "sharpe": sharpe(steps, sample_s),
+        "sortino": sortino(steps, sample_s),
+        "calmar": calmar(yearly, fall.value / capital),
+        "max_drawdown": fall.value / capital,
+        "max_drawdown_value": fall.value,
+        "max_drawdown_begin_ns": fall.begin_ns,
+        "max_drawdown_end_ns": fall.end_ns,
         "trades": trades,
-        "trades_a_day": trades / days if days else 0.0,
+        "trades_a_day": trades * a_day if a_day else None,
         "turnover": turnover,
         "turnover_of_capital": turnover / capital,
-        "round_trips": len(made),
-        "win_rate": win_rate(made),
-        "profit_factor": profit_factor(made),
+        "turnover_of_capital_a_day": turnover / capital * a_day if a_day else None,
+        "round_trips": len(trips),
+        "win_rate": win_rate(trips),
+        "profit_factor": profit_factor(trips),
         "max_leverage": float(leverage.max(initial=0.0)),
         "median_leverage": float(np.median(leverage)) if len(leverage) else 0.0,
-        "return_over_trade": profit / turnover if turnover else None,
+        "return_over_trade": profit / turnover if turnover > 0 else None,
+        "pnl_a_trade": profit / trades if trades else None,
         "capital": capital,
         "days": days,
-        "samples": max(len(equity) - 1, 0),
+        "samples": len(steps),
         "sample_s": sample_s,
+        "span_s": span_s,
         "annualised_over_days": 365,
     }
+
+
+def _deviation(steps: Array) -> float:
+    """Unbiased standard deviation; 0 where there is none but rounding's."""
+    found = float(np.std(steps, ddof=1)) if len(steps) > 1 else 0.0
+    return found if found > NOISE * float(np.max(np.abs(steps), initial=0.0)) else 0.0
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
