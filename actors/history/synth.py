@@ -11,9 +11,10 @@ import hashlib
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from actors.errors import Exit, UserError
 from actors.history.dayfile import Part
@@ -98,17 +99,17 @@ def generated_events(traded: Instrument, day: str, events: int, seed: int, price
 
 def generated_day(
     symbol: str = "BTCUSDT", day: str = "2024-01-01", events: int = 1_000_000, seed: int = 1, hostile: bool = False
-) -> tuple[Columns, Columns, np.ndarray, np.ndarray]:
+) -> tuple[Columns, Columns, NDArray[np.int64], NDArray[np.int64]]:
     """A generated day as a replay takes it, without a store: exchange rows, local rows, opening bids and asks."""
     generated = generated_events(instrument(symbol), day, events, seed, hostile=hostile)
     counts = np.where(generated.event == FRAME, generated.bids + generated.asks, 1)
     exch = np.repeat(generated.exch_ns, counts)
     local = np.repeat(generated.local_ns, counts)
     order = np.argsort(exch, kind="stable")
-    columns = generated.kind, generated.tick, generated.lots
+    kind, tick, lots = generated.kind, generated.tick, generated.lots
     return (
-        Columns(exch[order], *(column[order] for column in columns)),
-        Columns(local, *columns),
+        Columns(exch[order], kind[order], tick[order], lots[order]),
+        Columns(local, kind, tick, lots),
         generated.opening_bids,
         generated.opening_asks,
     )
@@ -147,8 +148,13 @@ def _parts(made: Generated, day: str, traded: Instrument) -> Iterator[Part]:
         lines = np.arange(first, last, dtype=np.int64) + 2
         frame = made.event[span] == FRAME
         level = np.repeat(frame, counts[span])
-        kind, tick, lots = (column[rows[first] : rows[last]] for column in (made.kind, made.tick, made.lots))
-        times = {"exch_ns": made.exch_ns[span], "local_ns": made.local_ns[span], "line": lines.astype(np.int32)}
+        held = slice(rows[first], rows[last])
+        kind, tick, lots = made.kind[held], made.tick[held], made.lots[held]
+        times: dict[str, NDArray[Any]] = {
+            "exch_ns": made.exch_ns[span],
+            "local_ns": made.local_ns[span],
+            "line": lines.astype(np.int32),
+        }
         ids = identity[span]
         yield {
             "depth": {
@@ -200,7 +206,7 @@ def _snapshot(made: Generated, start: int) -> Part:
     }
 
 
-def _marks(made: Generated, start: int, traded: Instrument) -> dict[str, np.ndarray]:
+def _marks(made: Generated, start: int, traded: Instrument) -> dict[str, NDArray[Any]]:
     """The mid each second as mark and index price, and a funding rate that changes with each eight hours."""
     frames = np.flatnonzero(made.event == FRAME)
     seconds = np.arange(start, int(made.exch_ns[-1]), SECOND)

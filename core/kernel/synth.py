@@ -89,7 +89,7 @@ class Generated(NamedTuple):
     opening_asks: NDArray[np.int64]
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, inline="always")
 def _mixed(counter: int) -> np.uint64:
     """splitmix64 (Steele, Lea, Flood 2014): the counter as 64 well-mixed bits."""
     z = np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
@@ -98,26 +98,26 @@ def _mixed(counter: int) -> np.uint64:
     return z ^ (z >> np.uint64(31))
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, inline="always")
 def _uniform(counter: int) -> float:
     """In (0, 1)."""
     return (float(_mixed(counter) >> np.uint64(11)) + 0.5) * 1.1102230246251565e-16
 
 
-@njit(cache=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, inline="always")
 def _normal(counter: int) -> float:
     """Standard normal, by Box and Muller; takes two counters."""
     return math.sqrt(-2.0 * math.log(_uniform(counter))) * math.cos(2.0 * math.pi * _uniform(counter + 1))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _quantity(counter: int, distance: int, n: Any) -> int:
     """Lots at a level so far behind the touch."""
     median = n.best_lots if distance == 0 else n.level_lots * (1.0 + 1.5 * math.exp(-distance / 20.0))
     return max(1, int(median * math.exp(n.level_spread * _normal(counter))))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def _generate(
     rows: int, seed: int, price: int, per_frame: float, n: Any,
     event: Any, exch: Any, local: Any, nbids: Any, nasks: Any, best: Any, kind: Any, tick: Any, lots: Any,

@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def frames_between(ns: NDArray[Any], row: int, stop: int) -> int:
     """How many frames rows [row, stop) are; `row` begins a frame. `ns` is sorted, int64."""
     count = 0
@@ -21,7 +21,7 @@ def frames_between(ns: NDArray[Any], row: int, stop: int) -> int:
     return count
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
+@njit(cache=True)
 def settle_frames(ns: NDArray[Any], row: int, stop: int, free_at: int, frame_ns: int, until: int) -> tuple[int, int]:
     """Run the turns that rows [row, stop) begin before `until` at a place free at `free_at`; returns (next row, free at)."""
     while row < stop:
