@@ -307,9 +307,13 @@ def test_wakes_go_on_across_midnight_also_of_a_strategy_that_was_busy_then(tmp_p
     assert sum(word == "second" and now > DAY_NS + 20 * SECOND for now, word, *_ in log(plan)) > 5
 
 
-def test_orders_end_with_the_day_and_a_cancel_that_was_under_way_finds_them_gone(tmp_path: Path, over: Any) -> None:
-    """The cancel leaves 20 µs before midnight, and the link to the gateway takes 45."""
-    plan = probe(tmp_path, "midnight=carry", "strategy.rest_at_s=86390", "strategy.cancel_at_s=86399.99998", "busy_us.timer=0")
+@pytest.mark.parametrize("before_us", [20, 65])
+def test_orders_end_with_the_day_and_a_cancel_that_was_under_way_finds_them_gone(
+    tmp_path: Path, over: Any, before_us: int
+) -> None:
+    """The link takes 45 µs and risk 50: at midnight the cancel is on its way to risk, or waits for the gateway."""
+    at = f"strategy.cancel_at_s={86_400 - before_us / 1e6:.6f}"
+    plan = probe(tmp_path, "midnight=carry", "strategy.rest_at_s=86390", at, "busy_us.timer=0")
     over(plan, [tiny_day([*EVE, (DAY_NS - 1, 1, 1000, 3)], number=0), tiny_day(MORNING, number=1)])
     reports = [(now, *rest) for now, word, *rest in log(plan) if word == "report"]
     assert [(kind, text) for _, kind, text in reports] == [("0", ""), ("4", "the day is over")]
