@@ -232,6 +232,16 @@ def test_a_replace_of_an_order_that_is_gone_is_refused_as_such() -> None:
     assert (type(reject), reject.cxl_rej_response_to) == (OrderCancelReject, "G")
 
 
+def test_a_refusal_says_what_had_become_of_the_order() -> None:
+    """Expired before the cancel came: not new, not filled."""
+    floor = Floor()
+    floor.orders["a"] = Order(NewOrderSingle("BTCUSDT", cl_ord_id="a", price=1001, order_qty=5, time_in_force=GTX))
+    floor.venue.submit(1, floor.orders["a"].request)
+    reject = floor.cancel("c", "a", 2) and floor.run(100)[-1]
+    assert [type(one) for one in floor.heard] == [ExecutionReport, OrderCancelReject]
+    assert reject.ord_status == OrdStatus.EXPIRED
+
+
 def test_a_replaced_order_has_a_new_id_price_and_quantity() -> None:
     floor = Floor()
     floor.new("a", 1, 1000)

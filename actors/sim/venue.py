@@ -39,12 +39,14 @@ from core.order import Order
 class _Held:
     """An order as the session knows it: the request, the ids it has had, and what is asked of it now."""
 
-    __slots__ = ("asked", "cl_ord_id", "cum", "number", "price", "qty", "request")
+    __slots__ = ("asked", "cl_ord_id", "cum", "number", "price", "qty", "request", "status")
 
     def __init__(self, request: NewOrderSingle, number: int) -> None:
         self.request, self.number = request, number
         self.cl_ord_id = request.cl_ord_id
         self.price, self.qty, self.cum = request.price, request.order_qty, 0
+        self.status = OrdStatus.NEW
+        """As last reported."""
         self.asked: OrderCancelRequest | OrderCancelReplaceRequest | None = None
 
 
@@ -246,6 +248,7 @@ class SimVenue:
         if asked is not None:
             held.asked = None
         self._executions += 1
+        held.status = _status(exec_type, held.cum, leaves)
         request = held.request
         return ExecutionReport(
             symbol=self.symbol,
@@ -256,7 +259,7 @@ class SimVenue:
             orig_cl_ord_id=held.cl_ord_id if asked else "",
             exec_id=f"{self.symbol}-{self.day}-{self._executions}",
             exec_type=exec_type,
-            ord_status=_status(exec_type, held.cum, leaves),
+            ord_status=held.status,
             side=request.side,
             ord_type=request.ord_type,
             time_in_force=request.time_in_force,
@@ -279,7 +282,7 @@ class SimVenue:
             order_id=str(held.number),
             cl_ord_id=asked.cl_ord_id,
             orig_cl_ord_id=asked.orig_cl_ord_id,
-            ord_status=_status(ExecType.ORDER_STATUS, held.cum, response.leaves_lots),
+            ord_status=held.status,
             cxl_rej_response_to="F" if isinstance(asked, OrderCancelRequest) else "G",
             cxl_rej_reason=reason,
             text="Unknown order sent.",
