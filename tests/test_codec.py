@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+from contextlib import suppress
+
 import msgspec
 import pytest
 from hypothesis import given, settings
