@@ -4,8 +4,8 @@
     graph.toml     the graph file as given
     days/<day>_<SYMBOLS>/   day.json, fills.npz, equity.npz; failure.txt where it failed
     metrics.json   figures of the whole run, by instrument and by day
-    fills.csv.gz, equity.csv.gz   the days' columns together, for whatever reads tables
     report.html    the same to look at
+    fills.csv.gz, equity.csv.gz   the days' columns together, where somebody asked for them
 
 A day's folder is written beside and renamed, so it is whole or absent. A day that is done is never written again; what is made
 of the days (figures, tables, report) is made again when days were added. `Result` reads a run in Python, one call a table;
@@ -100,18 +100,8 @@ class RunFolder:
                 raise
 
     def finish(self) -> None:
-        """Make the figures and the tables of all days that are there."""
-        result = Result(self.path)
-        for name in ("fills", "equity"):
-            write_beside(self.path / f"{name}.csv.gz", _csv(getattr(result, name)()))
-        write_beside(self.path / "metrics.json", _json(result.compute()))
-
-
-def _csv(frame: pd.DataFrame) -> bytes:
-    """A table as compressed text, the same bytes for the same table."""
-    plain = frame.drop(columns=["price_ticks", "qty_lots"], errors="ignore")
-    text = plain.to_csv(index_label="time", float_format="%.10g", date_format="%Y-%m-%dT%H:%M:%S.%fZ")
-    return gzip.compress(text.encode(), compresslevel=1, mtime=0)
+        """Compute the figures of all days that are there."""
+        write_beside(self.path / "metrics.json", _json(Result(self.path).compute()))
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -177,7 +167,7 @@ class Result:
         """The `fills` or `equity` columns of one day, all or those wanted. Raises UserError for a damaged file."""
         path = self.path / "days" / day_name(summary["day"], summary["instruments"]) / f"{name}.npz"
         try:
-            with np.load(path) as file:
+            with path.open("rb") as stream, np.load(stream) as file:
                 return {key: file[key] for key in wanted or file.files}
         except (OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             why = "is damaged; remove its folder and run the day again"
@@ -200,6 +190,16 @@ class Result:
     def equity(self) -> pd.DataFrame:
         """Samples of market, quotes, position and money by time (UTC, ns); under `flat` each day starts from 0."""
         return self._frame("equity")
+
+    def write_csv(self) -> list[Path]:
+        """Write fills and equity of all days as compressed CSV into the run's folder; returns where."""
+        paths = []
+        for name, frame in (("fills", self.fills()), ("equity", self.equity())):
+            frame.insert(0, "time_ns", frame.index.as_unit("ns").asi8)
+            text = frame.to_csv(index=False, float_format="%.12g")
+            paths.append(self.path / f"{name}.csv.gz")
+            write_beside(paths[-1], gzip.compress(text.encode(), compresslevel=1, mtime=0))
+        return paths
 
     def _frame(self, name: str) -> pd.DataFrame:
         import pandas as pd

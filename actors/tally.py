@@ -161,7 +161,7 @@ def notes(book: dict[str, Any], result: Result) -> list[str]:
     if book["span_s"] < FEW_S:
         found.append(f"With {lasting(book['span_s'])} of market, annualised figures and those a day say little.")
     if result.failed:
-        found.append(f"{len(result.failed)} failed days are in no figure.")
+        found.append(f"Failed, and in no figure: {len(result.failed)} of {len(result.summaries)} days.")
     return found
 
 

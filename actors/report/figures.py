@@ -10,12 +10,17 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from actors.report.series import LINES_MAX, Material, iso, milliseconds, thin
-from core.study.equity import Array, Times
+from core.study.equity import SAMPLE_NS, Array, Times
 from core.study.metrics import drawdown
 
 BUY, SELL, LINE, SOFT = "#2a9d8f", "#e4572e", "#4a86d8", "#94a0ad"
 COLOURS: Final = (LINE, "#c98a2b", "#9a6fc4", "#5f9e52", "#c65b7c", "#4fa3b5", "#8d7b68", "#b3703f")
 GRID: Final = "rgba(128,140,150,0.22)"
+
+
+def colour_of(material: Material, symbol: str) -> str:
+    """An instrument's colour, the same in every plot; the first is left to the whole where there are several."""
+    return COLOURS[(material.symbols.index(symbol) + (len(material.symbols) > 1)) % len(COLOURS)]
 
 
 def styled(figure: go.Figure, material: Material, height: int = 320, timed: Sequence[str] = ("x",)) -> go.Figure:
@@ -29,13 +34,15 @@ def styled(figure: go.Figure, material: Material, height: int = 320, timed: Sequ
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#7d8996"},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
         hovermode="x unified" if timed else "closest",
-        modebar={"bgcolor": "rgba(0,0,0,0)", "color": SOFT, "orientation": "v"},
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": SOFT},
     )
     figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True)
     figure.update_yaxes(gridcolor=GRID, zerolinecolor="rgba(128,140,150,0.6)", automargin=True, title_standoff=6)
     breaks = [{"bounds": [iso(begin + 10**9), iso(end - 10**9)]} for begin, end in material.cuts]
+    times = material.equity.time_ns
+    span = {"range": [iso(int(times[0])), iso(int(times[-1]) + SAMPLE_NS)]} if len(times) else {}
     for axis in timed:
-        figure.update_layout({f"{axis[0]}axis{axis[1:]}": {"type": "date", "rangebreaks": breaks}})
+        figure.update_layout({f"{axis[0]}axis{axis[1:]}": {"type": "date", "rangebreaks": breaks, **span}})
     for _, end in material.cuts if timed else ():
         figure.add_shape(
             type="line", x0=iso(end), x1=iso(end), y0=0, y1=1, yref="paper", line={"dash": "dot", "width": 1, "color": SOFT}
@@ -44,8 +51,8 @@ def styled(figure: go.Figure, material: Material, height: int = 320, timed: Sequ
 
 
 def line(figure: go.Figure, material: Material, times: Times, values: Array, name: str, colour: str, **more: Any) -> None:
-    """Add a thinned series; `more` is plotly's, and `row`."""
-    x, y = thin(times, values, material.points)
+    """Add a thinned series; `more` is plotly's, and `row`, and `by`, another way to thin."""
+    x, y = more.pop("by", thin)(times, values, material.points)
     place = {"row": more.pop("row"), "col": 1} if "row" in more else {}
     style = {"color": colour, "width": more.pop("width", 1.6), **more.pop("line", {})}
     figure.add_trace(go.Scatter(x=milliseconds(x), y=y, name=name, mode="lines", line=style, **more), **place)
@@ -55,9 +62,9 @@ def equity_figure(material: Material) -> go.Figure:
     """Equity of all together, and of each instrument where there are a few, in currency."""
     figure = go.Figure()
     if 1 < len(material.symbols) <= LINES_MAX:
-        for colour, symbol in zip(COLOURS[1:] + COLOURS[:1], material.symbols, strict=False):
+        for symbol in material.symbols:
             curve = material.accrued(lambda one: one.equity["equity"], symbol)
-            line(figure, material, curve.time_ns, curve.equity, symbol, colour, width=1.1)
+            line(figure, material, curve.time_ns, curve.equity, symbol, colour_of(material, symbol), width=1.1)
     line(figure, material, material.equity.time_ns, material.equity.equity, "equity", LINE, width=2)
     figure.update_yaxes(title_text="profit")
     figure.update_layout(showlegend=True)
@@ -88,17 +95,18 @@ def both_figure(material: Material) -> go.Figure:
 def days_figure(material: Material, rows: Sequence[Mapping[str, Any]]) -> go.Figure:
     """Profit of each day, a bar an instrument; `rows` are those of the table by day and instrument."""
     figure = go.Figure()
-    for k, symbol in enumerate(material.symbols):
+    for symbol in material.symbols:
         mine = [row for row in rows if row["instrument"] == symbol]
         figure.add_bar(
             x=[row["day"] for row in mine], y=[row["pnl"] for row in mine], name=symbol,
-            marker={"color": COLOURS[k % len(COLOURS)]}, hovertemplate="%{y:,.2f}",
+            marker={"color": colour_of(material, symbol)}, hovertemplate="%{y:,.2f}",
         )  # fmt: skip
     figure.update_layout(barmode="group" if len(material.symbols) <= 4 else "relative", bargap=0.3, showlegend=True)
     figure.update_yaxes(title_text="profit")
     styled(figure, material, 280, ())
     days = len({row["day"] for row in rows})
-    figure.update_xaxes(type="category", range=[-0.5, max(days, 4) - 0.5], categoryorder="category ascending")
+    room = max(5 - days, 0) / 2 + 0.5
+    figure.update_xaxes(type="category", range=[-room, days - 1 + room], categoryorder="category ascending")
     figure.update_layout(hovermode="x unified")
     return figure
 
@@ -154,10 +162,10 @@ def fees_figure(material: Material) -> go.Figure:
 def inventory_figure(material: Material) -> go.Figure:
     """Value of each instrument's position, signed, in currency."""
     figure = go.Figure()
-    for colour, symbol in zip(COLOURS, material.symbols, strict=False):
+    for symbol in material.symbols[:LINES_MAX]:
         times, position = material.column("position", symbol)
         value = np.where(position == 0, 0.0, position * material.column("mid", symbol)[1])
-        line(figure, material, times, value, symbol, colour, width=1.3, line={"shape": "hv"})
+        line(figure, material, times, value, symbol, colour_of(material, symbol), width=1.3, line={"shape": "hv"})
     figure.update_yaxes(title_text="position x mid")
     figure.update_layout(showlegend=True)
     return styled(figure, material, 280)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from actors.report.figures import BUY, LINE, SELL, SOFT, line, styled
-from actors.report.series import MARKERS, Material, every, milliseconds
+from actors.report.series import MARKERS, Material, every, milliseconds, typical
 
 MARKS: Final = (
     (1, True, "bought, maker", "triangle-up", BUY),
@@ -27,19 +27,35 @@ def price_figure(material: Material, symbol: str) -> go.Figure:
     for name, column, colour in (("our bid", "own_bid", BUY), ("our ask", "own_ask", SELL)):
         line(figure, material, *material.column(column, symbol), name, colour, row=1, width=0.9, line={"dash": "dot"})
     for side, maker, name, mark, colour in MARKS:
-        _fills(figure, material, symbol, side, maker, name=name, marker={"symbol": mark, "size": 8, "color": colour})
+        _fills(figure, material, symbol, side, maker, name=name, marker={"symbol": mark, "color": colour})
     times, position = material.column("position", symbol)
     line(figure, material, times, position, "position", LINE, row=2, width=1.3, line={"shape": "hv"}, showlegend=False)
-    figure.update_yaxes(title_text="price", tickformat=",", row=1, col=1)
+    figure.update_yaxes(title_text="price", tickformat=",", range=_range(material, symbol), row=1, col=1)
     figure.update_yaxes(title_text="position", row=2, col=1)
     return styled(figure, material, 520, ("x", "x2")).update_layout(hovermode="closest")
 
 
-def _fills(figure: go.Figure, material: Material, symbol: str, side: int, maker: bool, **look: object) -> None:
+def _range(material: Material, symbol: str) -> list[float] | None:
+    """Prices to show at first: all of the mid and the fills, most of our quotes; a quote far away must not flatten the rest."""
+    quotes = np.concatenate([material.column(name, symbol)[1] for name in ("own_bid", "own_ask")])
+    quotes = quotes[~np.isnan(quotes)]
+    shown = [material.column("mid", symbol)[1], material.fills("price", symbol)]
+    shown += [np.percentile(quotes, [10, 90])] if len(quotes) else []
+    prices = np.concatenate(shown)
+    prices = prices[~np.isnan(prices)]
+    if not len(prices):
+        return None
+    low, high = float(prices.min()), float(prices.max())
+    margin = (high - low) * 0.06 or high * 1e-4
+    return [low - margin, high + margin]
+
+
+def _fills(figure: go.Figure, material: Material, symbol: str, side: int, maker: bool, **look: Any) -> None:
     mine = np.flatnonzero((material.fills("side", symbol) == side) & (material.fills("maker", symbol) == maker))
     mine = mine[list(every(len(mine)))]
     if not len(mine):
         return
+    look["marker"] |= {"size": 8 if len(mine) < 200 else 6, "opacity": 1.0 if len(mine) < 200 else 0.7}
     x, y, qty, position = (material.fills(name, symbol)[mine] for name in ("time_ns", "price", "qty", "position"))
     figure.add_trace(
         go.Scatter(
@@ -67,7 +83,7 @@ def quotes_figure(material: Material, symbol: str) -> go.Figure:
         ("own_bid", "our bid", BUY, 1.3),
     ):  # fmt: skip
         values = (material.column(column, symbol)[1] / mid - 1) * 1e4
-        line(figure, material, times, values, name, colour, width=width)
+        line(figure, material, times, values, name, colour, width=width, by=typical)
     figure.update_yaxes(title_text="from the mid, bp")
     return styled(figure, material, 320)
 
@@ -80,7 +96,8 @@ def quoting(material: Material, symbol: str) -> str:
     away = away[~np.isnan(away)]
     if not len(away):
         return "Sampled every 10 s; at no sample was there a quote of ours."
+    drawn = " Drawn: medians of some samples each." if len(bid) > material.points else ""
     return (
-        f"Sampled every 10 s. Both sides were quoted in {both.mean():.1%} of the samples; a quote stood {np.median(away):,.2f} "
-        f"bp (median) behind the market's best, and at it or better in {np.mean(away <= 1e-9):.1%}."
+        f"Sampled every 10 s.{drawn} Both sides were quoted in {both.mean():.1%} of the samples; a quote stood "
+        f"{np.median(away):,.2f} bp (median) behind the market's best, and at it or better in {np.mean(away <= 1e-9):.1%}."
     )

@@ -1,4 +1,5 @@
 "use strict";
+const OPTIONS = { displaylogo: false, responsive: true, modeBarButtons: [["zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]] };
 // Draw a plot when it comes near the view; all of them before printing.
 const draw = (place) => {
   if (place.dataset.drawn) return;
@@ -7,7 +8,7 @@ const draw = (place) => {
   const dark = matchMedia("(prefers-color-scheme: dark)").matches;
   figure.layout.hoverlabel = { bgcolor: dark ? "#26313c" : "#ffffff", font: { color: dark ? "#dfe6ee" : "#1d2733" } };
   figure.layout.font.color = dark ? "#93a0ad" : "#66727f";
-  Plotly.newPlot(place, figure.data, figure.layout, { displaylogo: false, responsive: true });
+  Plotly.newPlot(place, figure.data, figure.layout, OPTIONS);
 };
 const plots = document.querySelectorAll(".plot");
 const watcher = new IntersectionObserver(

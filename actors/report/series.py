@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -25,7 +24,7 @@ POINTS_MAX: Final = 4_000
 """Points a series: more than a screen has pixels."""
 POINTS_ALL: Final = 100_000
 """Points on the whole page: at 21 bytes each they add 2 MB to plotly's own 4.5."""
-MARKERS: Final = 1_500
+MARKERS: Final = 1_000
 """Fills drawn a side and kind; more are thinned evenly, and the page says so."""
 GAP_NS: Final = 60 * 10**9
 CUTS_MAX: Final = 60
@@ -110,16 +109,30 @@ def thin(times: Times, values: Array, points: int = POINTS_MAX) -> tuple[Times, 
     values = values.astype(float)
     holes = np.flatnonzero(np.diff(times) > GAP_NS) + 1
     if len(times) > points:
-        edges = np.linspace(0, len(times), max(points // 2, 1) + 1).astype(int)
-        keep = [0, len(times) - 1, *holes, *(holes - 1)]
-        for start, stop in pairwise(edges):
-            part = values[start:stop]
-            known = ~np.isnan(part)
-            keep += [start + int(np.nanargmin(part)), start + int(np.nanargmax(part))] if known.any() else [start]
+        width = -(-len(times) // max(points // 2, 1))
+        rows = np.full((-(-len(times) // width), width), np.nan)
+        rows.ravel()[: len(times)] = values
+        starts = np.arange(len(rows)) * width
+        lowest = starts + np.argmin(np.where(np.isnan(rows), np.inf, rows), axis=1)
+        highest = starts + np.argmax(np.where(np.isnan(rows), -np.inf, rows), axis=1)
+        keep = np.concatenate([[0, len(times) - 1], holes, holes - 1, lowest, highest])
         kept = np.unique(keep)
         holes = np.searchsorted(kept, holes)
         times, values = times[kept], values[kept]
     return np.insert(times, holes, times[holes] - 1), np.insert(values, holes, np.nan)
+
+
+def typical(times: Times, values: Array, points: int = POINTS_MAX) -> tuple[Times, Array]:
+    """As `thin`, by medians: for a series that jumps about, whose extremes would hide where it mostly is."""
+    if len(times) <= points:
+        return thin(times, values, points)
+    buckets = np.array_split(np.arange(len(times)), points // 4)
+    known = [bucket[~np.isnan(values[bucket])] for bucket in buckets]
+    middle = np.array([np.median(values[bucket]) if len(bucket) else np.nan for bucket in known])
+    first = np.array([bucket[0] for bucket in buckets])
+    holes = np.unique(np.searchsorted(first, np.flatnonzero(np.diff(times) > GAP_NS) + 1))
+    holes = holes[holes < len(first)]
+    return np.insert(times[first], holes, times[first[holes]] - 1), np.insert(middle, holes, np.nan)
 
 
 def milliseconds(times: Times) -> Array:
