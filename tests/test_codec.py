@@ -2,8 +2,6 @@
 
 from contextlib import suppress
 
-from contextlib import suppress
-
 import msgspec
 import pytest
 from hypothesis import given, settings
