@@ -1,6 +1,6 @@
 """The page around the plots: tiles, tables, assumptions, and the template that holds them.
 
-Plots are embedded as data and drawn when they come into view (`report.js`), so that a page with thirty of them opens at once.
+Plots are embedded as data and drawn by `report.js`; plotly's own code is in the page once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from actors.report.words import columns, headline, metric_rows, say
+from actors.report.words import COLUMNS_PAGE, columns, headline, metric_rows, say
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -65,6 +65,7 @@ def content(result: Result) -> dict[str, Any]:
         "tiles": headline(figures),
         "metrics": metric_rows(figures),
         "columns": list(columns(figures)),
+        "unlisted": len(figures["by_instrument"]) > COLUMNS_PAGE,
         "days": [_day_row(one) for one in result.summaries],
         "cells": [_cell_row(row) for row in cells[:CELLS_MAX]],
         "left_out": max(len(cells) - CELLS_MAX, 0),
@@ -79,7 +80,7 @@ def _plots(material: Material, figures: Mapping[str, Any]) -> Iterator[Plot]:
     """Every plot of the page, in order."""
     from actors.report import figures as whole
     from actors.report import instrument as one
-    from actors.report.series import DETAILED_MAX, POINTS_MAX
+    from actors.report.series import DETAILED_MAX, LINES_MAX, POINTS_MAX
 
     thinned = ""
     if len(material.equity.time_ns) > material.points:
@@ -93,7 +94,8 @@ def _plots(material: Material, figures: Mapping[str, Any]) -> Iterator[Plot]:
     yield _plot("Where the profit came from", SOURCES, whole.sources_figure(material))
     yield _plot("Spread captured", CAPTURED, whole.captured_figure(material))
     yield _plot("Fees and funding", "Fees as paid: below zero they are rebates.", whole.fees_figure(material))
-    yield _plot("Inventory", "Signed value of each position.", whole.inventory_figure(material))
+    few = f" The {LINES_MAX} instruments with the largest turnover." if len(material.symbols) > LINES_MAX else ""
+    yield _plot("Inventory", f"Signed value of each position.{few}", whole.inventory_figure(material))
     shown = material.symbols[:DETAILED_MAX]
     left = len(material.symbols) - len(shown)
     for symbol in shown:
