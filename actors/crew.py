@@ -39,7 +39,7 @@ def hired(tasks: Sequence[Task], workers: int, address: str = "") -> Iterator[tu
 
     Raises UserError when Ray does not start or no cluster answers.
     """
-    with _ray(workers, address, tasks[0].plan) as (ray, plan):
+    with started(workers, address, tasks[0].plan) as (ray, plan):
         remote = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0)(_work_there)
         lost = (
             ray.exceptions.WorkerCrashedError,
@@ -81,7 +81,7 @@ def _work_there(task: Task) -> Iterator[Word]:
 
 
 @contextmanager
-def _ray(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]]:
+def started(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]]:
     """Ray, and the plan as its workers can read it. A Ray that this process has already is used and left running.
 
     A local Ray listens on loopback alone: its servers bind to the node's address, and it keeps 127.0.0.1 for that only where it
