@@ -65,6 +65,10 @@ def _profile(file: DayFile) -> dict[str, float]:
     return {"lots a tick within 20 ticks": float(np.mean(near[:2])), "lots a tick within 200 ticks": float(np.mean(near[2:]))}
 
 
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -89,7 +93,7 @@ def main() -> None:
     names = list(columns)
     print("| | " + " | ".join(names) + " |\n|---|" + "---:|" * len(names))
     for measure in columns[names[0]]:
-        print(f"| {measure} | " + " | ".join(f"{columns[name][measure]:,.3g}" for name in names) + " |")
+        print(f"| {measure} | " + " | ".join(_figure(columns[name][measure]) for name in names) + " |")
     if options.json:
         Path(options.json).write_text(json.dumps(columns, indent=1) + "\n")
 
