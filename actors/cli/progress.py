@@ -39,7 +39,7 @@ class _Running:
 
     @property
     def rate(self) -> str:
-        return f"{self.rows / self.seconds / 1e6:.2f} M rows/s" if self.rows and self.seconds else "getting ready"
+        return f"{self.rows / self.seconds / 1e3:,.0f} k rows/s" if self.rows and self.seconds else "getting ready"
 
 
 class Board:
@@ -98,7 +98,7 @@ class Board:
         rows = (self.rows + sum(one.rows for one in self.running.values())) / max(monotonic() - self.began, 1e-9)
         return (
             f"{self.done} of {self.days} days done{failed}, {len(self.running)} running, {queued} queued, "
-            f"{rows / 1e6:.2f} M rows/s, {monotonic() - self.began:.0f} s"
+            f"{rows / 1e3:,.0f} k rows/s, {monotonic() - self.began:.0f} s"
         )
 
     def __rich__(self) -> Any:
