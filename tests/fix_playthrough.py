@@ -138,7 +138,11 @@ class Stage:
 
     def written(self, row: Row, order: Order, exec_type: ExecType) -> ExecutionReport:
         """The message that a row describes."""
-        last_qty, cum_qty = number(row, "last_qty") or 0, number(row, "cum_qty")
+        last_qty, cum_qty = number(row, "last_qty"), number(row, "cum_qty")
+        if exec_type == ExecType.TRADE:  # of the two quantities of a trade one follows from the other
+            last_qty = max((cum_qty or 0) - order.cum_qty, 0) if last_qty is None else last_qty
+            cum_qty = order.cum_qty + last_qty if cum_qty is None else cum_qty
+        last_qty = last_qty or 0
         report = ExecutionReport(
             transact_time=time_of(row) + self.rows,
             cl_ord_id=row.get("cl_ord_id") or "",

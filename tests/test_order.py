@@ -418,6 +418,17 @@ def scenario(*rows: dict[str, Any], known: Sequence[str] = ()) -> dict[str, Any]
     return {"known_irregularities": list(known), "scenarios": [{"ref": "T", "steps": [first, *rows]}]}
 
 
+def test_a_trade_that_prints_one_of_its_quantities_is_a_trade(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    trade = {"message": "ExecutionReport", "cl_ord_id": "X", "exec_type": "Trade"}
+    rows = (
+        {**trade, "time": "2", "ord_status": "Partially Filled", "last_qty": 3, "leaves_qty": 7},
+        {**trade, "time": "3", "ord_status": "Filled", "cum_qty": 10},
+    )
+    path = tmp_path / "sparse.json"
+    path.write_text(json.dumps(scenario(*rows)))
+    assert run(path, capsys)[:2] == (0, ["2 of 2 rows as printed"])
+
+
 ACK = {"time": "2", "message": "ExecutionReport", "cl_ord_id": "X", "exec_type": "New", "ord_status": "New", "order_qty": 10}
 
 
