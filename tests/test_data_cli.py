@@ -123,6 +123,21 @@ def test_a_book_at_an_update_id_and_at_a_time(market, capsys):
     assert decimals(book)["bids"][0][0] == max(venue.bids) * venue.tick
 
 
+def test_a_moment_beside_the_days_asked_for_has_its_own_days_book(market, capsys):
+    _, path, store = market
+    plain = PlainReader(path)
+    event = plain.depth[-9]
+    words = ("show", "BTCUSDT", "--kind", "book", "--days", "2024-07-18", "--store", store)
+    _, book = said(capsys, *words, "--at-update-id", event["u"])
+    assert decimals(book) == {side: levels[:5] for side, levels in plain.book(update_id=event["u"]).items()}
+    _, book = said(capsys, *words, "--at", event["T"] * MS)
+    assert decimals(book) == {side: levels[:5] for side, levels in plain.book(at_ms=event["T"]).items()}
+    for wrong, code in ((("--at", "2024-08-01T00:00"), Exit.NOT_FOUND), (("--levels", 0), Exit.CONFIGURATION)):
+        with pytest.raises(UserError) as error:
+            run(*words, *wrong)
+        assert error.value.exit_code == code
+
+
 @pytest.mark.parametrize("kind", ["trades", "bbo", "depth", "marks", "aside"])
 def test_every_kind_is_shown_as_rows(market, capsys, kind):
     _, path, store = market

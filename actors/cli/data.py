@@ -197,6 +197,8 @@ def show(
     db = TickDb(store)
     key = db.resolve(instrument)
     chosen = _chosen(db.days(key), days, f"{key} in {store}")
+    if levels < 1 or limit < 0:
+        raise UserError(f"--levels {levels} --limit {limit}: at least 1 level, and 0 (all) or more rows", Exit.CONFIGURATION)
     if kind == "book":
         return _show_book(db, key, chosen, at, at_update_id, levels, json)
     rows = _rows(db, key, chosen, kind, freq)
@@ -246,17 +248,30 @@ def _show_book(db: Any, key: Any, days: list[str], at: str, update_id: int | Non
 
 
 def _book_day(db: Any, key: Any, days: list[str], at_ns: int | None, update_id: int | None) -> str:
-    """Of several days the last that has begun at that moment."""
-    from actors.history.importer import day_start
+    """The stored day of a moment. It may lie beside the days asked for: no other day's book is shown in its place."""
+    from actors.history.intake import DAY_NS, day_text
 
     if at_ns is not None:
-        return next((day for day in reversed(days) if day_start(day) <= at_ns), days[0])
-    for day in reversed(days[1:]) if update_id is not None else ():
+        day = day_text(at_ns // DAY_NS)
+        db.path(key, day)
+        return day
+    if update_id is None:
+        return days[-1]
+    day = days[0]
+    for later in (stored for stored in db.days(key) if stored > day):
         with db.file(key, day) as file:
-            first = file.column("depth", "first_id", 0, 1)
-            if len(first) and first[0] <= update_id:
+            rows, closing_id = file.rows("depth"), file.day.closing_id
+            if rows and file.column("depth", "last_id", rows - 1, rows)[0] >= update_id:
                 return day
-    return days[0] if update_id is not None else days[-1]
+        if later not in days and closing_id < 0:
+            return day
+        with db.file(key, later) as file:
+            first = file.column("depth", "first_id", 0, 1)
+            chained = file.day.opening_id == closing_id
+        if (later not in days and not chained) or (len(first) and first[0] > update_id):
+            return day
+        day = later
+    return day
 
 
 def _chosen(stored: list[str], days: str, what: str) -> list[str]:
@@ -342,8 +357,11 @@ def _print_report(report: Report) -> None:
             _say("    neither a snapshot nor a stored day that it continues: kept, and not to be traded on")
     if report.unchanged:
         _say("  everything in it was stored already: nothing changed")
-    for line in [*report.damage[:SHOWN_MAX], *report.gap_lines[:SHOWN_MAX]]:
-        _warn(f"warning: {line}")
+    for lines, count in ((report.damage, report.damaged), (report.gap_lines, report.gaps)):
+        for line in lines[:SHOWN_MAX]:
+            _warn(f"warning: {line}")
+        if len(lines) > SHOWN_MAX:
+            _warn(f"warning: {lines[-1]} (and {max(count, len(lines)) - SHOWN_MAX - 1} more between)")
 
 
 def _print_bar_report(report: BarReport) -> None:
