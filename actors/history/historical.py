@@ -7,6 +7,7 @@ integers stay in the store.
 from __future__ import annotations
 
 import re
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,15 +62,16 @@ class HistoricalTickDb:
         """The moment from which the market is seen, ns UTC."""
         return self._now_ns
 
-    def set_date(self, day: str) -> None:
+    def set_date(self, day: str | date) -> None:
         """Look at a day, from its end. Raises UserError when it is not stored."""
-        self._db.path(self.key, day)
-        self._day = parse_day(day)
+        named = parse_day(str(day)[:10] if isinstance(day, date) else day)
+        self._db.path(self.key, named)
+        self._day = named
         self._now_ns = _end(self._day)
 
-    def set_time(self, moment: str) -> None:
-        """Look from a moment: a time of day on the set date, or a date and time. Raises UserError."""
-        now_ns = moment_ns(moment, self._day)
+    def set_time(self, moment: str | time | datetime | int) -> None:
+        """Look from a moment: a time of day on the set date, a date and time (UTC), or ns since 1970. Raises UserError."""
+        now_ns = moment_ns(str(moment), self._day)
         day = str(np.datetime64(now_ns, "ns").astype("M8[D]"))
         if day != self._day:
             self.set_date(day)
