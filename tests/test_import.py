@@ -288,6 +288,15 @@ def test_a_finer_quantity_later_refines_the_stored_days(tmp_path):
             assert check(file).sound
 
 
+def test_a_symbol_that_is_a_way_out_of_the_store_is_refused(tmp_path):
+    _, paths = two_days(tmp_path)
+    path = tmp_path / "outward.txt"
+    path.write_bytes(gzip.decompress(paths[0].read_bytes()).replace(b"BTCUSDT", b"../../OUT"))
+    with pytest.raises(UserError, match="cannot be the name"):
+        Importer(tmp_path / "store").run(path)
+    assert not list(tmp_path.rglob("*.h5"))
+
+
 def test_sizes_from_exchange_info_hold_and_are_stored(tmp_path):
     _, paths = two_days(tmp_path)
     sizes = {"BTCUSDT": Sizes("0.05", "0.0005", "exchangeInfo x.json", "BTC", "USDT")}

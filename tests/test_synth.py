@@ -195,6 +195,10 @@ def test_a_stored_day_of_another_origin_is_never_replaced(tmp_path: Path) -> Non
         ({"days": 0}, "at least one day"),
         ({"symbol": "DOGEUSDT"}, "DOGEUSDT has no preset"),
         ({"start": "01.01.2024"}, "is not a day"),
+        ({"start": "9999-12-31"}, "no calendar"),
+        ({"price": "dear"}, "--price dear: not a positive number"),
+        ({"tick": "0"}, "--tick 0: not a positive number"),
+        ({"symbol": "../../BTC", "tick": "0.1", "lot": "0.001"}, "cannot be the name"),
     ],
 )
 def test_what_cannot_be_generated_is_said_in_one_line(tmp_path: Path, wrong: dict[str, object], words: str) -> None:

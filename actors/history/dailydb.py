@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from actors.errors import Exit, UserError, nearest
 from actors.history.barcsv import BarReport, read_bars
-from actors.history.tickdb import parse_day
+from actors.history.tickdb import folder_of, parse_day
 from core.instrument import Key
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def import_bars(root: Path, path: Path, venue: str = "csv", symbol: str = "", co
     report = file.report
     report.instrument, report.freq = str(Key(venue, symbol)), freq
     report.first, report.last = (str(np.datetime64(int(t), "ns"))[:19] for t in (times[0], times[-1]))
-    report.unchanged = not _write(root / venue / symbol / f"bars-{freq}.h5", words, data)
+    report.unchanged = not _write(folder_of(root, Key(venue, symbol)) / f"bars-{freq}.h5", words, data)
     return report
 
 

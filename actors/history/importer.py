@@ -26,7 +26,9 @@ from actors.history.rebuild import NOTHING_BEFORE, Before, digest, rebuild
 from actors.history.schema import Day
 from actors.history.sources import Source, Stored
 from actors.history.spool import Grid, OffGrid, Spool
+from actors.history.tickdb import folder_of
 from core.dialect.binance import currencies
+from core.instrument import Key
 
 SEEN = "seen"
 """The grid came from the data: the coarsest decimal one on which all of it lies."""
@@ -96,12 +98,13 @@ class Importer:
         by_symbol: dict[str, dict[str, Spool]] = {}
         for (symbol, day), spool in sorted(intake.spools.items()):
             by_symbol.setdefault(symbol, {})[day] = spool
+        folders = {symbol: folder_of(self.root, Key(intake.venue, symbol)) for symbol in by_symbol}
         settled = {symbol: self._settled(intake, symbol, days) for symbol, days in by_symbol.items()}
         changed = False
         for symbol, days in by_symbol.items():
             sizes = settled[symbol]
             report.grid[symbol] = {"tick_size": sizes.tick_size, "lot_size": sizes.lot_size, "source": sizes.source}
-            folder = self.root / intake.venue / symbol
+            folder = folders[symbol]
             written = _rebuild_days(folder, intake.venue, symbol, sizes, days)
             changed |= bool(written)
             for name in sorted(set(days) | set(written)):

@@ -20,11 +20,11 @@ from actors.errors import Exit, UserError
 from actors.history.dayfile import Part
 from actors.history.importer import day_start
 from actors.history.prepared import Columns
-from actors.history.tickdb import TickDb, parse_day
+from actors.history.tickdb import TickDb, folder_of, parse_day
 from actors.history.writing import write_day
 from core.instrument import Instrument, Key
 from core.kernel.synth import FRAME, HOSTILE, NUMBERS, Generated, generate
-from core.price import E8
+from core.price import E8, GridError, decimal
 
 PRESETS: Final = {"BTCUSDT": ("0.1", "0.001", "60000"), "ETHUSDT": ("0.01", "0.001", "3400")}
 """Tick, lot and first opening price of the symbols that need no options."""
@@ -44,7 +44,18 @@ def instrument(symbol: str, tick: str = "", lot: str = "", venue: str = "binance
     tick, lot = tick or preset[0], lot or preset[1]
     if not tick or not lot:
         raise UserError(f"{symbol} has no preset ({', '.join(PRESETS)} have): give --tick, --lot and --price", Exit.CONFIGURATION)
+    for name, text in (("--tick", tick), ("--lot", lot)):
+        _positive(name, text)
     return Instrument(Key(venue, symbol), tick, lot, base=symbol.removesuffix("USDT"))
+
+
+def _positive(name: str, text: str) -> None:
+    try:
+        good = decimal(text) > 0
+    except GridError:
+        good = False
+    if not good:
+        raise UserError(f"{name} {text}: not a positive number", Exit.CONFIGURATION)
 
 
 def synthesize(
@@ -66,9 +77,14 @@ def synthesize(
     Raises UserError for impossible sizes and where a day of another origin stands in the way.
     """
     if days < 1 or events < 10_000:
-        raise UserError("at least one day of at least 10,000 events", Exit.CONFIGURATION)
+        raise UserError(f"{days} days of {events} events: at least one day of at least 10,000 events", Exit.CONFIGURATION)
     traded = instrument(symbol.upper(), tick, lot, venue)
+    if price:
+        _positive("--price", price)
+    folder_of(root, traded.key)
     first = date.fromisoformat(parse_day(start))
+    if days > date.max.toordinal() - first.toordinal():
+        raise UserError(f"--days {days} from {start} on: no calendar goes that far", Exit.CONFIGURATION)
     named = [(first + timedelta(days=k)).isoformat() for k in range(days)]
     wanted = {day: _identity(traded, day, events, seed, price, hostile) for day in named}
     db = TickDb(root)
@@ -82,7 +98,10 @@ def synthesize(
     for day in named:
         if day not in stored:
             generated = generated_events(traded, day, events, seed, price, hostile)
-            write_day(root, traded, day, _parts(generated, day, traded), SOURCE, wanted[day])
+            try:
+                write_day(root, traded, day, _parts(generated, day, traded), SOURCE, wanted[day])
+            except OSError as error:
+                raise UserError(f"{error.filename or root}: {error.strerror or error}") from error
         made.append((day, day not in stored))
         progress(day)
     return made

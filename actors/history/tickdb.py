@@ -80,6 +80,14 @@ class TickDb:
         return prepared(self.path(key, day), base_ns)
 
 
+def folder_of(root: str | Path, key: Key) -> Path:
+    """Where an instrument's files are. Raises UserError for a name that would lie outside the store: captures are strangers'."""
+    for name in (key.venue, key.symbol):
+        if not name or name.startswith(".") or set(name) & set("/\\:\0"):
+            raise UserError(f"{name!r} cannot be the name of a venue or an instrument", Exit.CONFIGURATION)
+    return Path(root) / key.venue / key.symbol
+
+
 def parse_day(text: str) -> str:
     """A date as YYYY-MM-DD. Raises UserError for anything else."""
     try:

@@ -14,6 +14,7 @@ from actors.history.importer import before_day, locked
 from actors.history.rebuild import rebuild
 from actors.history.schema import LOTS_COLUMNS, TICK_COLUMNS, Day, Segment
 from actors.history.spool import Spool
+from actors.history.tickdb import folder_of
 from core.instrument import Instrument
 
 
@@ -32,7 +33,7 @@ def write_day(
     lots. The depth events must begin with a snapshot or continue the day before. `digest` names the content: what it was made
     from. Local stamps are taken as they are, not corrected.
     """
-    folder = Path(root) / instrument.key.venue / instrument.key.symbol
+    folder = folder_of(root, instrument.key)
     scratch = Path(root) / f".spool-{os.getpid()}"
     spool = Spool(scratch / "day", Segment(source, digest, {}, 0, trade_stream=trade_stream, clock_exact=True))
     first_ns: list[int] = []
