@@ -91,7 +91,9 @@ def _print_tables(outcome: Outcome) -> None:
     from actors.report.words import summary_table
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(summary_table(outcome.result))
+    simulated = any(day["status"] == "done" for day in outcome.days)
+    if simulated:  # a table of nothing would hide why there is nothing
+        console.print(summary_table(outcome.result))
     for day in outcome.failed[:FAILURES_MAX]:
         console.print(
             f"failed: {day['day']} {'+'.join(day['instruments'])}: {day['cause']}", markup=False, highlight=False, soft_wrap=True
@@ -105,5 +107,7 @@ def _print_tables(outcome: Outcome) -> None:
     if peaks:
         each = ", ".join(f"{peak:.0f}" for peak in peaks.values())
         console.print(f"peak memory a worker: {each} MB", highlight=False)
+    if not simulated:
+        return
     console.print(f"results: {outcome.result.path}", highlight=False, soft_wrap=True)
     console.print(f"report:  {outcome.result.path / 'report.html'}", highlight=False, soft_wrap=True)
