@@ -41,8 +41,8 @@ class Heap:
 
     def push(self, at: int, rank: int, target: Target, message: Message | None) -> None:
         """Put an event in."""
-        self.count += 1
-        heappush(self.events, (at, rank, self.count, target, message))
+        self.count = count = self.count + 1
+        heappush(self.events, (at, rank, count, target, message))
 
     def pop(self) -> Event:
         """Take the next event out."""

@@ -151,11 +151,10 @@ class Place:
         """A turn: frames, then one item a strategy, then what waits for the other nodes."""
         self.turn_at = NEVER
         time = now + self._normalize(now) if self.feeds else now
-        turn = self._turn(time)
         if self.host.stepping:
-            self.host.begun = turn
+            self.host.begun = self._turn(time)
         else:
-            for _ in turn:
+            for _ in self._turn(time):
                 pass
 
     def _turn(self, time: int) -> Iterator[None]:
@@ -289,27 +288,29 @@ class SimHost:
 
         The markets then stand just before it, so that a run may be cut anywhere and goes on as if it had not been.
         """
-        heap = self.heap.events
-        due = heap[0][0] if heap else NEVER
+        heap, clock = self.heap, self.clock
+        due = heap.events[0][0] if heap.events else NEVER
         early: Place | None = None
         for place in self._watching:
             at = place.next_frame_turn()
             if at < due:
                 due, early = at, place
         last = due >= until
-        pushed = self.heap.count
-        reached = self._catch_up(until - 1 if last else due)
-        if self.heap.count != pushed:
-            self.clock.move(reached)
-            return True
+        if self.feeds:
+            pushed = heap.count
+            reached = self._catch_up(until - 1 if last else due)
+            if heap.count != pushed:
+                clock.move(reached)
+                return True
         if last:
-            self.clock.move(until)
+            clock.move(until)
             return False
-        self.clock.move(due)
+        if due != clock.time:
+            clock.move(due)
         if early is not None:
             early.arrive(due, None)
         else:
-            _, _, _, target, message = self.heap.pop()
+            _, _, _, target, message = heap.pop()
             target.arrive(due, message)
         return True
 
@@ -339,8 +340,6 @@ class SimHost:
         if len(feeds) == 1:
             due = feeds[0].advance(due)
             self._post_replies(feeds[0])
-            return due
-        if not feeds:
             return due
         reached, posted = self.clock.time, False
         while reached < due and not posted:
