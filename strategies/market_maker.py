@@ -186,9 +186,12 @@ class MarketMaker(Strategy):
                 self.order(side, price, self._lots, tif=GTX)
 
     def _check(self) -> None:
-        positive = "must be positive"
+        positive = "must be positive and finite"
         for name, good, must in (
-            *((name, getattr(self, name) > 0, positive) for name in ("gamma", "delta", "adj1", "requote_ms", "refit_s")),
+            *(
+                (name, 0 < getattr(self, name) < math.inf, positive)
+                for name in ("gamma", "delta", "adj1", "requote_ms", "refit_s")
+            ),
             ("order_qty", self._lots > 0, f"is less than one lot of {self.instrument.symbol} ({self.instrument.lot_size})"),
             ("grid_num", 0 < self.grid_num <= GRID, f"must be from 1 to {GRID}"),
             ("lambda_levels", 1 < self.lambda_levels <= LEVELS, f"must be from 2 to {LEVELS}"),

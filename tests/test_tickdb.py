@@ -262,3 +262,20 @@ def test_korean_files_of_both_versions_come_in_with_their_dirt_named(captures, t
     assert (
         import_bars(tmp_path, captures / "nautilus" / "misc" / "btc-perp-20211231-20220201_1m.csv.gz", "x", "BTC").bars == 45_031
     )
+
+
+def test_a_second_file_of_bars_adds_to_the_first_and_says_where_it_differs(tmp_path):
+    for name, lines in (
+        ("A", ["2024-01-01,1.5,2,1,1.5,10", "2024-01-02,2,2,2,2,5"]),
+        ("B", ["2024-01-02,2,3,2,2,5", "2024-01-03,2,2,2,2,1"]),
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "XYZ.csv").write_text("\n".join(["time,open,high,low,close,volume", *lines]) + "\n")
+    store = tmp_path / "store"
+    import_bars(store, tmp_path / "A" / "XYZ.csv")
+    report = import_bars(store, tmp_path / "B" / "XYZ.csv")
+    bars = DailyDb(store).bars("XYZ")
+    assert bars["high"].tolist() == [2.0, 3.0, 2.0]
+    assert [one for kind, one in report.dirt.items() if "replace" in kind] == [1]
+    assert import_bars(store, tmp_path / "B" / "XYZ.csv").unchanged
+    assert [row["open"] for row in DailyDb(store).rows("XYZ", "2024-01-01", "2024-01-02")] == ["1.5", "2.0"]

@@ -195,13 +195,21 @@ def show(
     from actors.history.tickdb import TickDb
 
     db = TickDb(store)
-    key = db.resolve(instrument)
+    try:
+        key = db.resolve(instrument)
+    except UserError:
+        if kind == "bars" and (imported := _imported_bars(store, instrument, days, freq)) is not None:
+            return _show_rows(imported, f"{instrument} {days} bars", limit, json)
+        raise
     chosen = _chosen(db.days(key), days, f"{key} in {store}")
     if levels < 1 or limit < 0:
         raise UserError(f"--levels {levels} --limit {limit}: at least 1 level, and 0 (all) or more rows", Exit.CONFIGURATION)
     if kind == "book":
         return _show_book(db, key, chosen, at, at_update_id, levels, json)
-    rows = _rows(db, key, chosen, kind, freq)
+    return _show_rows(_rows(db, key, chosen, kind, freq), f"{key} {days} {kind}", limit, json)
+
+
+def _show_rows(rows: Iterator[dict[str, Any]], title: str, limit: int, json: bool) -> int:
     if limit:
         from itertools import islice
 
@@ -210,8 +218,21 @@ def show(
         _print_json_rows(rows)
         return 0
     listed = list(rows)
-    _print_table(f"{key} {days} {kind}", tuple(listed[0]) if listed else (), listed)
+    _print_table(title, tuple(listed[0]) if listed else (), listed)
     return 0
+
+
+def _imported_bars(store: Path, instrument: str, days: str, freq: str) -> Iterator[dict[str, Any]] | None:
+    """Rows of bars that came from CSV files, for an instrument without ticks; None where it has no such bars."""
+    from actors.history.dailydb import DailyDb
+    from actors.history.tickdb import parse_day
+    from core.instrument import Key
+
+    db = DailyDb(store, freq)
+    if Key.parse(instrument).symbol not in {key.symbol for key in db.instruments()}:
+        return None
+    first, colon, last = days.partition(":")
+    return db.rows(instrument, parse_day(first), parse_day(last if colon else first))
 
 
 def _rows(db: Any, key: Any, days: list[str], kind: str, freq: str) -> Iterator[dict[str, Any]]:

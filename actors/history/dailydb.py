@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,13 +61,49 @@ def import_bars(root: Path, path: Path, venue: str = "csv", symbol: str = "", co
     data["volume"] = np.array([float(bar.volume) for bar in file.bars])
     for place, name in enumerate(file.extras):
         data[name] = np.array([bar.extras[place] for bar in file.bars])
-    digest = hashlib.sha256(b"".join(column.tobytes() for column in data.values())).hexdigest()
-    words = BarWords(freq, period, tick, path.name, digest, list(file.extras))
+    words = BarWords(freq, period, tick, path.name, _digest(data), list(file.extras))
     report = file.report
+    home = folder_of(root, Key(venue, symbol)) / f"bars-{freq}.h5"
+    if home.exists():
+        words, data, changed = _merged(home, words, data)
+        if changed:
+            report.dirt["differ from stored bars of the same time, which they replace"] = changed
     report.instrument, report.freq = str(Key(venue, symbol)), freq
     report.first, report.last = (str(np.datetime64(int(t), "ns"))[:19] for t in (times[0], times[-1]))
-    report.unchanged = not _write(folder_of(root, Key(venue, symbol)) / f"bars-{freq}.h5", words, data)
+    report.unchanged = not _write(home, words, data)
     return report
+
+
+def _digest(data: dict[str, Any]) -> str:
+    return hashlib.sha256(b"".join(column.tobytes() for column in data.values())).hexdigest()
+
+
+def _merged(path: Path, words: BarWords, data: dict[str, Any]) -> tuple[BarWords, dict[str, Any], int]:
+    """The stored bars and the new ones as one file, the newer winning where both have a time, and how many of those differ.
+
+    A damaged stored file is replaced by what is new.
+    """
+    try:
+        old_words, old = _read(path)
+    except UserError:
+        return words, data, 0
+    tick = max(old_words.tick_decimals, words.tick_decimals)
+    extras = list(dict.fromkeys([*old_words.extras, *words.extras]))
+    for one, decimals in ((old, old_words.tick_decimals), (data, words.tick_decimals)):
+        for name in PRICES:
+            one[name] = one[name] * 10 ** (tick - decimals)
+        for name in extras:
+            one.setdefault(name, np.full(len(one["time_ns"]), np.nan))
+    names = ("time_ns", *PRICES, "volume", *extras)
+    times, first_new = np.unique(np.concatenate([data["time_ns"], old["time_ns"]]), return_index=True)
+    both, mine, theirs = np.intersect1d(data["time_ns"], old["time_ns"], return_indices=True)
+    differ = np.zeros(len(both), bool)
+    for name in (*PRICES, "volume"):
+        differ |= data[name][mine] != old[name][theirs]
+    merged = {name: np.concatenate([data[name], old[name]])[first_new] for name in names}
+    merged["time_ns"] = times
+    source = words.source if words.source == old_words.source else f"{old_words.source}, {words.source}"
+    return BarWords(words.freq, words.period_ns, tick, source, _digest(merged), extras), merged, int(differ.sum())
 
 
 def _decimals(value: Decimal) -> int:
@@ -145,6 +182,16 @@ class DailyDb:
         if self._now_ns is not None:
             frame = frame[index.asi8 + words.period_ns <= self._now_ns]
         return frame.loc[start:end]
+
+    def rows(self, name: str, first: str, last: str) -> Iterator[dict[str, Any]]:
+        """Bars of whole days, both included, with exact decimal prices: time_ms, open, high, low, close, volume and the rest."""
+        words, data = _read(self._path(name))
+        start, stop = (int(np.datetime64(day, "ns").astype(np.int64)) for day in (first, last))
+        inside = np.flatnonzero((data["time_ns"] >= start) & (data["time_ns"] < stop + DAY_NS))
+        for k in inside.tolist():
+            prices = {name: str(Decimal(int(data[name][k])).scaleb(-words.tick_decimals)) for name in PRICES}
+            rest = {name: float(data[name][k]) for name in ("volume", *words.extras)}
+            yield {"time_ms": int(data["time_ns"][k]) // 1_000_000, **prices, **rest}
 
     def _path(self, name: str) -> Path:
         wanted = Key.parse(name)

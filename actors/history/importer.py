@@ -115,8 +115,11 @@ class Importer:
                     report.days[f"{intake.venue}:{symbol} {name}"] = f"{now.quality}, rebuilt from its day before"
         report.unchanged = not changed and bool(by_symbol)
         report.aside = dict(intake.aside)
-        if not by_symbol and report.lines:
-            report.error = f"{report.file}: none of its {report.lines} lines is a market frame that is kept"
+        if not by_symbol:
+            none = (
+                f"none of its {report.lines} lines is a market frame that is kept" if report.lines else "there is no line in it"
+            )
+            report.error = f"{report.file}: {none}"
         return report
 
     def _settled(self, intake: Intake, symbol: str, days: dict[str, Spool]) -> Sizes:
