@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+UNPRINTED = {"checksum"}
+"""Columns that only machines compare."""
 HERE = Path(__file__).parent
 ROWS = HERE / "results"
 
@@ -53,7 +55,7 @@ def measured(name: str) -> dict[str, Any] | None:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Rows as a Markdown table."""
-    names = list(rows[0])
+    names = [name for name in rows[0] if name not in UNPRINTED]
     lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
     lines += ["| " + " | ".join(_cell(row.get(name)) for name in names) + " |" for row in rows]
     return "\n".join(lines)
@@ -74,7 +76,7 @@ def page() -> str:
         document = measured(name)
         if document and document.get("rows"):
             machine = document.get("machine") or {}
-            where = ", ".join(str(machine[key]) for key in ("cpu", "python") if machine.get(key))
+            where = machine if isinstance(machine, str) else ", ".join(str(machine[key]) for key in ("cpu", "python"))
             parts.append(f"## {name}\n\n{words}\n\n{table(document['rows'])}\n" + (f"\n{where}\n" if where else ""))
     return "\n".join(parts)
 
