@@ -12,7 +12,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,8 +85,7 @@ def started(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]
     """Ray, and the plan as its workers can read it. A Ray that this process has already is used and left running.
 
     A local Ray listens on loopback alone: its servers bind to the node's address, and it keeps 127.0.0.1 for that only where it
-    believes that it will never be a cluster. It asks for Ray's token, as a cluster is joined with it, and has no dashboard. What
-    it prints about a worker's death goes nowhere: whoever runs the tasks says that better, and stdout may have to be JSON.
+    believes that it will never be a cluster. It asks for Ray's token, as a cluster is joined with it, and has no dashboard.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -94,11 +93,10 @@ def started(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray
 
-    with (
-        tempfile.TemporaryDirectory(prefix="astrarium-") as luggage,
-        Path(os.devnull).open("w") as nowhere,
-        redirect_stdout(nowhere),
-    ):
+    # The raylet's word on a dead worker would go to stdout, which may have to be JSON, whatever log_to_driver says; Ray's own
+    # debugger silences it by the same switch.
+    ray._private.worker._worker_logs_enabled = False
+    with tempfile.TemporaryDirectory(prefix="astrarium-") as luggage:
         if ray.is_initialized():
             yield ray, plan
             return

@@ -54,13 +54,16 @@ def test_one_worker_two_workers_and_none_give_the_same_digests(tmp_path: Path, s
     assert len({day["worker_pid"] for day in outcomes[2].days}) == 2
 
 
-def test_a_killed_workers_day_is_done_again_and_counted_once(tmp_path: Path, small_store: Path) -> None:
+def test_a_killed_workers_day_is_done_again_and_counted_once(
+    tmp_path: Path, small_store: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     watcher = Deaths()
     calm = run(tmp_path / "calm", small_store, 0)
     hit = run(tmp_path / "hit", small_store, 2, f'strategy.kill_flag="{tmp_path / "killed"}"', watcher=watcher)
     assert watcher.count == 1
     assert [day["digest"] for day in hit.days] == [day["digest"] for day in calm.days]
     assert not hit.failed
+    assert not capfd.readouterr().out
 
 
 def test_a_day_that_kills_every_worker_fails_with_that_cause_and_the_rest_completes(tmp_path: Path, small_store: Path) -> None:
