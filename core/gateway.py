@@ -10,10 +10,9 @@ account's position all the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from core.message import (
-    ExecType,
     ExecutionReport,
     Message,
     NewOrderSingle,
@@ -24,6 +23,7 @@ from core.message import (
 )
 from core.node import Outbox
 from core.order import Order
+from core.refusal import order_refused, request_refused
 
 TOO_LATE, UNKNOWN_ORDER, ALREADY_PENDING, DUPLICATE_ID = 0, 1, 3, 6
 """FIX CxlRejReason(102)."""
@@ -49,20 +49,21 @@ class Gateway:
 
     def _new(self, now: int, request: NewOrderSingle) -> None:
         if request.cl_ord_id in self._owner:
-            self._outbox.send(_duplicate(now, request))
+            text = "gateway: this ClOrdID was used before"
+            self._outbox.send(order_refused(now, request, f"duplicate-{request.cl_ord_id}-{now}", text))
             return
         self.orders[request.cl_ord_id] = Order(request)
         self._owner[request.cl_ord_id] = request.strategy
         self._outbox.send(request)
 
     def _cancel(self, now: int, request: OrderCancelRequest) -> None:
-        order = self._askable(now, request, "F")
+        order = self._askable(now, request)
         if order is not None:
             order.request_cancel(request)
             self._adopt(request, order)
 
     def _replace(self, now: int, request: OrderCancelReplaceRequest) -> None:
-        order = self._askable(now, request, "G")
+        order = self._askable(now, request)
         if order is not None:
             order.request_replace(request)
             self._adopt(request, order)
@@ -72,9 +73,7 @@ class Gateway:
         self._owner[request.cl_ord_id] = request.strategy
         self._outbox.send(request)
 
-    def _askable(
-        self, now: int, request: OrderCancelRequest | OrderCancelReplaceRequest, kind: Literal["F", "G"]
-    ) -> Order | None:
+    def _askable(self, now: int, request: OrderCancelRequest | OrderCancelReplaceRequest) -> Order | None:
         """The order that a request is about, if the request can be sent; else it is answered here."""
         order = self.orders.get(request.orig_cl_ord_id)
         if order is None:
@@ -89,21 +88,7 @@ class Gateway:
             reason, status = TOO_LATE, order.status
         else:
             return order
-        self._outbox.send(
-            OrderCancelReject(
-                symbol=self.symbol,
-                transact_time=now,
-                received=now,
-                now=now,
-                cl_ord_id=request.cl_ord_id,
-                orig_cl_ord_id=request.orig_cl_ord_id,
-                ord_status=status,
-                cxl_rej_response_to=kind,
-                cxl_rej_reason=reason,
-                text="gateway: nothing was sent",
-                strategy=request.strategy,
-            )
-        )
+        self._outbox.send(request_refused(now, request, status, reason, "gateway: nothing was sent"))
         return None
 
     def _report(self, now: int, report: ExecutionReport) -> None:
@@ -129,24 +114,6 @@ class Gateway:
         if order.done:
             for cl_ord_id in order.cl_ord_ids:
                 self.orders.pop(cl_ord_id, None)
-
-
-def _duplicate(now: int, request: NewOrderSingle) -> ExecutionReport:
-    return ExecutionReport(
-        symbol=request.symbol,
-        transact_time=now,
-        received=now,
-        now=now,
-        cl_ord_id=request.cl_ord_id,
-        exec_id=f"duplicate-{request.cl_ord_id}-{now}",
-        exec_type=ExecType.REJECTED,
-        ord_status=OrdStatus.REJECTED,
-        side=request.side,
-        price=request.price,
-        order_qty=request.order_qty,
-        text="gateway: this ClOrdID was used before",
-        strategy=request.strategy,
-    )
 
 
 _ROUTES: Mapping[type[Message], Callable[[Gateway, int, Any], None]] = {

@@ -32,6 +32,7 @@ from core.message import (
 )
 from core.node import Outbox
 from core.price import BUY, E8, Side, sign
+from core.refusal import order_refused, request_refused
 
 
 class Limits(Struct, frozen=True):
@@ -102,7 +103,7 @@ class Risk:
     def _judge(self, now: int, order: NewOrderSingle, reason: str) -> None:
         if reason:
             self.refused += 1
-            self._outbox.send(_rejected(now, order, reason))
+            self._outbox.send(order_refused(now, order, f"risk-{order.cl_ord_id}", f"risk: {reason}"))
         else:
             self.approved += 1
             self._working[order.cl_ord_id] = _Working(order.symbol, order.side, order.order_qty)
@@ -114,7 +115,7 @@ class Risk:
         reason = self._reason_replace(request, working)
         if reason:
             self.refused += 1
-            self._outbox.send(_replace_rejected(now, request, reason))
+            self._outbox.send(request_refused(now, request, OrdStatus.NEW, 2, f"risk: {reason}"))
         else:
             if working:
                 working.asked = {**working.asked, request.cl_ord_id: request.order_qty}
@@ -186,38 +187,3 @@ class Risk:
         working = self._working.get(reject.orig_cl_ord_id)
         if working is not None:
             working.asked = {key: qty for key, qty in working.asked.items() if key != reject.cl_ord_id}
-
-
-def _rejected(now: int, order: NewOrderSingle, reason: str) -> ExecutionReport:
-    return ExecutionReport(
-        symbol=order.symbol,
-        transact_time=now,
-        received=now,
-        now=now,
-        cl_ord_id=order.cl_ord_id,
-        exec_id=f"risk-{order.cl_ord_id}",
-        exec_type=ExecType.REJECTED,
-        ord_status=OrdStatus.REJECTED,
-        side=order.side,
-        ord_type=order.ord_type,
-        time_in_force=order.time_in_force,
-        price=order.price,
-        order_qty=order.order_qty,
-        text=f"risk: {reason}",
-        strategy=order.strategy,
-    )
-
-
-def _replace_rejected(now: int, request: OrderCancelReplaceRequest, reason: str) -> OrderCancelReject:
-    return OrderCancelReject(
-        symbol=request.symbol,
-        transact_time=now,
-        received=now,
-        now=now,
-        cl_ord_id=request.cl_ord_id,
-        orig_cl_ord_id=request.orig_cl_ord_id,
-        cxl_rej_response_to="G",
-        cxl_rej_reason=2,
-        text=f"risk: {reason}",
-        strategy=request.strategy,
-    )

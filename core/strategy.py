@@ -32,7 +32,6 @@ from core.machine import Machine
 from core.message import (
     Bar,
     Command,
-    ExecType,
     ExecutionReport,
     Funding,
     Message,
@@ -40,7 +39,6 @@ from core.message import (
     OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
-    OrdStatus,
     OrdType,
     Tick,
     TimeInForce,
@@ -49,6 +47,7 @@ from core.message import (
 from core.node import Outbox
 from core.order import Order
 from core.price import BUY, SELL, Side
+from core.refusal import order_refused
 
 US: Final = 1_000
 MS: Final = 1_000_000
@@ -222,7 +221,8 @@ class Strategy:
             self.orders[order.cl_ord_id] = order
             self._outbox.send(request)
         else:
-            order.on_report(_refused(request, "warming up: nothing is traded before midnight"))
+            text = "strategy: warming up, nothing is traded before midnight"
+            order.on_report(order_refused(self.now, request, f"{request.cl_ord_id}-refused", text))
         return order
 
     def cancel(self, order: Order) -> None:
@@ -340,21 +340,6 @@ class Strategy:
 
     def _of(self, symbol: str) -> Instrument:
         return self.instruments[symbol] if symbol else self.instrument
-
-
-def _refused(request: NewOrderSingle, reason: str) -> ExecutionReport:
-    return ExecutionReport(
-        symbol=request.symbol,
-        now=request.now,
-        cl_ord_id=request.cl_ord_id,
-        exec_id=f"{request.cl_ord_id}-refused",
-        exec_type=ExecType.REJECTED,
-        ord_status=OrdStatus.REJECTED,
-        side=request.side,
-        order_qty=request.order_qty,
-        text=reason,
-        strategy=request.strategy,
-    )
 
 
 _ROUTES: Mapping[type[Message], Callable[[Strategy, Any], None]] = {
