@@ -23,6 +23,7 @@ WORDS = {
     "host": "The simulated host with thin nodes. Asked: 300,000 messages a second a core, encoding off.",
     "convert": "Raw captures into the store, beside hftbacktest's own converter. Asked: no slower, later five times as fast.",
     "workers": "Ten equal generated days with one worker and with two. Asked: 1.7 times.",
+    "synth_match": "A generated day beside each real capture of BTCUSDT, by the same measures.",
     "replay": "The replay kernel beside hftbacktest, and whether both give the same fills.",
 }
 """One line a benchmark: what it measures and what was asked of it."""

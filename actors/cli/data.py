@@ -22,6 +22,8 @@ Store = Annotated[Path, Parameter(name="--store", help="The tick store's folder.
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document instead of tables.")]
 Days = Annotated[str, Parameter(name="--days", help="A day, or first:last with both ends, as YYYY-MM-DD.")]
 
+app.command("actors.cli.synth:synth", name="synth", help="Generate days of depth and trades from a seed.")
+
 STORE = Path("store")
 """Where the verbs look when they are not told: a folder of that name in the current one."""
 PROGRESS_SECONDS = 3.0
@@ -108,12 +110,16 @@ def list_(*, store: Store = STORE, json: Json = False) -> int:
             }
             row |= {table: day.rows(table) for table in ("depth", "levels", "trades", "bbo", "marks", "aside")}
             row |= {"gaps": day.gap_count, "crossed": day.crossed, "segments": [segment.source for segment in day.segments]}
+            row["source"] = " ".join(sorted({name if name == "generated" else "captured" for name in row["segments"]}))
             rows.append(row | {"megabytes": round(path.stat().st_size / 1e6, 3), "digest": day.digest})
     bars = [{"instrument": str(key), "freq": freq} for freq in _bar_lengths(store) for key in DailyDb(store, freq).instruments()]
     if json:
         _print_json({"store": str(store), "days": rows, "bars": bars})
     elif rows or bars:
-        shown = ("instrument", "day", "quality", "tick_size", "lot_size", "depth", "trades", "bbo", "marks", "gaps", "megabytes")
+        shown = (
+            *("instrument", "day", "source", "quality", "tick_size", "lot_size"),
+            *("depth", "trades", "bbo", "marks", "gaps", "megabytes"),
+        )
         _print_table(f"{len(rows)} days in {store}", shown, rows)
         if bars:
             _print_table(f"bars in {store}", ("instrument", "freq"), bars)
@@ -444,49 +450,3 @@ def _print_table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]
 
 def _cell(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and value < 10**9 else str(value)
-
-
-@app.command
-def synth(
-    *,
-    store: Store = STORE,
-    symbol: str = "BTCUSDT",
-    days: int = 3,
-    events: int = 1_000_000,
-    seed: int = 1,
-    start: str = "2024-01-01",
-    tick: str = "",
-    lot: str = "",
-    price: str = "",
-    venue: str = "binance_usdm",
-    hostile: bool = False,
-    json: Json = False,
-) -> int:
-    """Generate days of depth and trades from a seed, statistically like a liquid perpetual.
-
-    Parameters
-    ----------
-    symbol
-        BTCUSDT and ETHUSDT need no sizes; others take --tick, --lot and --price.
-    days
-        How many days, from --start on.
-    events
-        Rows a day: level changes and trades. About 150 a second, so that a million are some two hours.
-    seed
-        The same seed makes the same days, on every machine.
-    price
-        Opening price of the first day.
-    hostile
-        Wide spreads, crossed and emptied books, huge quantities: for testing.
-    """
-    from actors.history.synth import synthesize
-
-    made = synthesize(
-        store, symbol, days, events, seed, start, tick, lot, price, venue, hostile, lambda day: None if json else _say(f"  {day}")
-    )
-    if json:
-        _print_json({"days": [{"instrument": f"{venue}:{symbol.upper()}", "day": day, "new": new} for day, new in made]})
-    else:
-        fresh = sum(new for _, new in made)
-        _say(f"{venue}:{symbol.upper()}: {fresh} days generated, {len(made) - fresh} were there, {made[0][0]} to {made[-1][0]}")
-    return 0

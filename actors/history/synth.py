@@ -1,13 +1,18 @@
 """Generated days in the store, written through the same door as imported ones.
 
-Days of one run are independent of each other: each opens with a snapshot, at a price that the seed and the day's number
-determine, so any of them can be made alone. A generated day never replaces one of another origin, and making the same one again
-changes nothing.
+Days of one run are independent of each other: each opens with a snapshot, at a price that the seed and the date determine, so any
+of them can be made alone or beside the others. From one day's end to the next one's opening the price therefore jumps; the
+openings themselves walk about the asked price and do not run away from it. A generated day never replaces one of another origin,
+and making the same one again changes nothing.
+
+What a frame of the venue would carry is there: update ids that chain, the venue's best prices at each of them (for `data check`;
+not on hostile days, whose books contradict themselves), a mark price each second and funding every eight hours.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -28,14 +33,17 @@ from core.price import E8, GridError, decimal
 
 PRESETS: Final = {"BTCUSDT": ("0.1", "0.001", "60000"), "ETHUSDT": ("0.01", "0.001", "3400")}
 """Tick, lot and first opening price of the symbols that need no options."""
-LAYOUT: Final = 1
+LAYOUT: Final = 2
 """Raise it when the same seed makes another day."""
 SOURCE: Final = "generated"
+QUOTE: Final = ("bid_tick", "bid_lots", "ask_tick", "ask_lots")
 FUNDING_NS: Final = 8 * 3_600 * 1_000_000_000
 SECOND: Final = 1_000_000_000
 BLOCK_EVENTS: Final = 1 << 18
 DAILY_MOVE: Final = 0.01
-"""Standard deviation of the move from one generated day's opening to the next's, as a fraction of the price."""
+"""What a day adds to the openings after it, as a fraction of the price (standard deviation)."""
+REMEMBERED: Final = 30
+"""Days after which what a day added is gone."""
 
 
 def instrument(symbol: str, tick: str = "", lot: str = "", venue: str = "binance_usdm") -> Instrument:
@@ -99,7 +107,7 @@ def synthesize(
         if day not in stored:
             generated = generated_events(traded, day, events, seed, price, hostile)
             try:
-                write_day(root, traded, day, _parts(generated, day, traded), SOURCE, wanted[day])
+                write_day(root, traded, day, _parts(generated, day, traded, hostile), SOURCE, wanted[day])
             except OSError as error:
                 raise UserError(f"{error.filename or root}: {error.strerror or error}") from error
         made.append((day, day not in stored))
@@ -110,28 +118,36 @@ def synthesize(
 def generated_events(traded: Instrument, day: str, events: int, seed: int, price: str = "", hostile: bool = False) -> Generated:
     """The events of one generated day."""
     ordinal = date.fromisoformat(day).toordinal()
-    opening = traded.ticks(price or PRESETS.get(traded.symbol, ("", "", "1000"))[2], "nearest")
-    moves = [_normal(seed, past) for past in range(ordinal - ordinal % 31, ordinal)]
-    opening = max(round(opening * float(np.exp(DAILY_MOVE * sum(moves)))), 140_000)
-    return generate(events, _hashed(seed, ordinal), day_start(day), opening, HOSTILE if hostile else NUMBERS)
+    asked = traded.ticks(price or PRESETS.get(traded.symbol, ("", "", "1000"))[2], "nearest")
+    moves = sum((1 - k / REMEMBERED) * _normal(seed, ordinal - k) for k in range(REMEMBERED))
+    opening = round(asked * math.exp(DAILY_MOVE * moves))
+    try:
+        return generate(events, _hashed(seed, ordinal), day_start(day), opening, HOSTILE if hostile else NUMBERS)
+    except ValueError as error:
+        raise UserError(f"{traded.key} {day}: {error}", Exit.CONFIGURATION) from error
 
 
 def generated_day(
     symbol: str = "BTCUSDT", day: str = "2024-01-01", events: int = 1_000_000, seed: int = 1, hostile: bool = False
 ) -> tuple[Columns, Columns, NDArray[np.int64], NDArray[np.int64]]:
-    """A generated day as a replay takes it, without a store: exchange rows, local rows, opening bids and asks."""
-    generated = generated_events(instrument(symbol), day, events, seed, hostile=hostile)
-    counts = np.where(generated.event == FRAME, generated.bids + generated.asks, 1)
-    exch = np.repeat(generated.exch_ns, counts)
-    local = np.repeat(generated.local_ns, counts)
-    order = np.argsort(exch, kind="stable")
-    kind, tick, lots = generated.kind, generated.tick, generated.lots
-    return (
-        Columns(exch[order], kind[order], tick[order], lots[order]),
-        Columns(local, kind, tick, lots),
-        generated.opening_bids,
-        generated.opening_asks,
-    )
+    """A generated day as a replay takes it, without a store: exchange rows, local rows, opening bids and asks.
+
+    Rows of one exchange time stand in capture order, as in a prepared day.
+    """
+    made = generated_events(instrument(symbol), day, events, seed, hostile=hostile)
+    captured = made.capture_order
+    by_exchange = captured[np.argsort(made.exch_ns[captured], kind="stable")]
+    streams = _stream(made, made.exch_ns, by_exchange), _stream(made, made.local_ns, captured)
+    return *streams, made.opening_bids, made.opening_asks
+
+
+def _stream(made: Generated, ns: NDArray[np.int64], order: NDArray[np.int64]) -> Columns:
+    """The rows of the events in an order, each with its event's time."""
+    counts = made.rows
+    begins, sizes = (np.cumsum(counts) - counts)[order], counts[order]
+    row = np.repeat(begins - (np.cumsum(sizes) - sizes), sizes)
+    row += np.arange(len(row))
+    return Columns(np.repeat(ns[order], sizes), made.kind[row], made.tick[row], made.lots[row])
 
 
 def _identity(traded: Instrument, day: str, events: int, seed: int, price: str, hostile: bool) -> str:
@@ -154,54 +170,47 @@ def _normal(seed: int, number: int) -> float:
     return sum(int.from_bytes(words[k : k + 4], "little") / 2**32 for k in range(0, 48, 4)) - 6.0
 
 
-def _parts(made: Generated, day: str, traded: Instrument) -> Iterator[Part]:
-    """The day as blocks of the store's tables: an opening snapshot, then events in capture order, a mark price each second."""
+def _parts(made: Generated, day: str, traded: Instrument, hostile: bool) -> Iterator[Part]:
+    """The day as blocks of the store's tables: an opening snapshot, then the events, a mark price each second."""
     start = day_start(day)
-    identity = 1 + np.cumsum(made.event == FRAME)
     yield _snapshot(made, start)
-    counts = np.where(made.event == FRAME, made.bids + made.asks, 1)
+    counts = made.rows
+    ids = 1 + np.cumsum(np.where(made.event == FRAME, counts, 0))
     rows = np.concatenate([[0], np.cumsum(counts)])
-    for first in range(0, len(made.event), BLOCK_EVENTS):
-        last = min(first + BLOCK_EVENTS, len(made.event))
-        span = slice(first, last)
-        lines = np.arange(first, last, dtype=np.int64) + 2
+    line = np.empty(len(counts), np.int32)
+    line[made.capture_order] = np.arange(2, len(counts) + 2)
+    for first in range(0, len(counts), BLOCK_EVENTS):
+        span = slice(first, min(first + BLOCK_EVENTS, len(counts)))
         frame = made.event[span] == FRAME
+        times: dict[str, NDArray[Any]] = {"exch_ns": made.exch_ns[span], "local_ns": made.local_ns[span], "line": line[span]}
+        framed = {name: values[frame] for name, values in times.items()}
+        last_id, size = ids[span][frame], counts[span][frame]
         level = np.repeat(frame, counts[span])
-        held = slice(rows[first], rows[last])
+        held = slice(rows[span.start], rows[span.stop])
         kind, tick, lots = made.kind[held], made.tick[held], made.lots[held]
-        times: dict[str, NDArray[Any]] = {
-            "exch_ns": made.exch_ns[span],
-            "local_ns": made.local_ns[span],
-            "line": lines.astype(np.int32),
-        }
-        ids = identity[span]
-        yield {
+        part: Part = {
             "depth": {
-                **{name: values[frame] for name, values in times.items()},
-                "snapshot": np.zeros(int(frame.sum()), np.uint8),
-                "first_id": ids[frame],
-                "last_id": ids[frame],
-                "prev_id": ids[frame] - 1,
+                **framed,
+                "snapshot": np.zeros(len(size), np.uint8),
+                "first_id": last_id - size + 1,
+                "last_id": last_id,
+                "prev_id": last_id - size,
                 "bids": made.bids[span][frame],
                 "asks": made.asks[span][frame],
             },
             "levels": {"tick": tick[level], "lots": lots[level]},
             "trades": {
                 **{name: values[~frame] for name, values in times.items()},
-                "id": lines[~frame],
+                "id": np.arange(span.start, span.stop)[~frame],
                 "tick": tick[~level],
                 "lots": lots[~level],
                 "side": (kind[~level] - 2).astype(np.uint8),
             },
-            "bbo": {
-                **{name: values[frame] for name, values in times.items()},
-                "update_id": ids[frame],
-                **{
-                    name: made.best[span][frame, k].astype(np.int32)
-                    for k, name in enumerate(("bid_tick", "bid_lots", "ask_tick", "ask_lots"))
-                },
-            },
         }
+        if not hostile:
+            best = made.best[span][frame].T.astype(np.int32)
+            part["bbo"] = {**framed, "update_id": last_id, **dict(zip(QUOTE, best, strict=True))}
+        yield part
     yield {"marks": _marks(made, start, traded)}
 
 
@@ -226,18 +235,21 @@ def _snapshot(made: Generated, start: int) -> Part:
 
 
 def _marks(made: Generated, start: int, traded: Instrument) -> dict[str, NDArray[Any]]:
-    """The mid each second as mark and index price, and a funding rate that changes with each eight hours."""
+    """The mid each second as mark and index price. Each funding interval has its own rate.
+
+    The mark on the hour of a settlement still announces that one: so a day knows of the settlement at its own midnight.
+    """
     frames = np.flatnonzero(made.event == FRAME)
     seconds = np.arange(start, int(made.exch_ns[-1]), SECOND)
     at = frames[np.clip(np.searchsorted(made.exch_ns[frames], seconds, side="right") - 1, 0, None)]
     mid_e8 = (made.best[at, 0] + made.best[at, 2]) * round(traded.tick * E8) // 2
-    period = seconds // FUNDING_NS
+    interval = -(-seconds // FUNDING_NS)
     return {
         "exch_ns": seconds,
         "local_ns": seconds + 2_000_000,
         "line": np.full(len(seconds), len(made.event) + 2, np.int32),
         "mark_e8": mid_e8,
         "index_e8": mid_e8,
-        "rate_e8": 10_000 + (period * 7_919) % 5_000 - 2_500,
-        "next_funding_ns": (period + 1) * FUNDING_NS,
+        "rate_e8": 10_000 + (interval * 7_919) % 5_000 - 2_500,
+        "next_funding_ns": interval * FUNDING_NS,
     }
