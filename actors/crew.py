@@ -89,6 +89,7 @@ def started(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # of 15 by default: a machine with other work would starve the days
     if not address:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray
