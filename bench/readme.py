@@ -22,9 +22,10 @@ WORDS = {
     "mailbox": "A mailbox's put and take beside a dict's set and pop, folding of trades included. Asked: at most 8 times.",
     "host": "The simulated host with thin nodes. Asked: 300,000 messages a second a core, encoding off.",
     "convert": "Raw captures into the store, beside hftbacktest's own converter. Asked: no slower, later five times as fast.",
-    "workers": "Ten equal generated days with one worker and with two. Asked: 1.7 times; **not reached**. Both workers are busy and the "
-    "digests are equal, on a machine where two plain processes scale by 2.0. What is known of where the time goes: a day of this size is "
-    "1.4 s of work in one process, 2.6 s beside another; Ray's own processes and the driver share the two cores.",
+    "workers": "Ten equal generated days with one worker and with two. Asked: 1.7 times; **not reached**. Both workers are busy "
+    "and the digests are equal, on a machine where two plain processes scale by 2.0. What is known of where the time goes: "
+    "a day of this size is 1.4 s of work in one process and 2.6 s beside another; Ray's own processes and the driver share "
+    "the two cores.",
     "synth_match": "A generated day beside each real capture of BTCUSDT, by the same measures.",
     "replay": "The replay kernel beside hftbacktest, and whether both give the same fills.",
 }
