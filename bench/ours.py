@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.kernel.book import next_level
+from core.kernel.book import shown_below
 from core.kernel.desk import ask_tick, await_feed, bid_tick, cancel, done, elapse, forget, live, now, order, position, price
-from core.kernel.memory import compiled, i64
+from core.kernel.memory import compiled, high_zeros, i64
 from core.kernel.state import ASK_SIDE, BEST, BID_SIDE, GTX, LEVELS_AT, LOCAL_BOOK, NOWHERE, WORST
+from core.kernel.touched import write_local
 
 DEPTH = 5
 REACH = 400
@@ -22,15 +23,21 @@ REACH = 400
 def five_levels(s: int) -> int:
     """A checksum of the prices and quantities of five levels a side."""
     total = 0
+    write_local(s)
     for side in range(2):
         levels = i64(s, LOCAL_BOOK + LEVELS_AT + side)
         worst = i64(s, LOCAL_BOOK + WORST + side)
-        best = rank = i64(s, LOCAL_BOOK + BEST + side)
-        for _ in range(DEPTH):
-            if rank == NOWHERE or best - rank >= REACH:
-                break
-            total += (-rank if side == ASK_SIDE else rank) + 7 * i64(levels, rank)
-            rank = next_level(levels, rank - 1, worst)
+        best = first = i64(s, LOCAL_BOOK + BEST + side)
+        n = 0
+        while n < DEPTH and first >= worst and best - first < REACH:
+            found = shown_below(levels, first, max(worst, best - REACH + 1))
+            while n < DEPTH and found != 0:
+                zeros = high_zeros(found)
+                found ^= 1 << 63 - zeros
+                rank = first - zeros
+                total += (-rank if side == ASK_SIDE else rank) + 7 * i64(levels, rank)
+                n += 1
+            first -= 64
     return total
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.kernel import state as w
+from core.kernel.index import index_day
 from core.kernel.layout import ASK, BID, BUY, CLEAR, SELL
 from core.kernel.replay import FOREVER, QUEUES, RANGE_MAX, Latency, Queue, Replay
 from tests.hostile import columns, hostile_day
@@ -21,11 +22,10 @@ KINDS = sorted(QUEUES)
 TIFS = (w.GTC, w.GTC, w.GTC, w.GTX, w.GTX, w.IOC, w.FOK, w.MARKET)
 
 
-def replay_of(rows: Any, local: Any = None, queue: str = "risk", **rest: Any) -> Replay:
+def replay_of(rows: Any, local: Any = None, queue: str = "risk", indexed: bool = False, **rest: Any) -> Replay:
     latency = rest.pop("latency", Latency(1, 1))
-    return Replay(
-        columns(rows), columns(rows if local is None else local), NO_BOOK, NO_BOOK, LOT, Queue(queue, 2.0), latency, **rest
-    )
+    day = (columns(rows), columns(rows if local is None else local), NO_BOOK, NO_BOOK)
+    return Replay(*day, LOT, Queue(queue, 2.0), latency, index=index_day(*day) if indexed else None, **rest)
 
 
 def send_new(replay: Replay, twin: TwinDay, number: int, side: int, price: int, lots: int, tif: int) -> None:
@@ -51,12 +51,12 @@ def act(rng: np.random.Generator, replay: Replay, twin: TwinDay) -> None:
         twin.modify(number, price, lots)
 
 
-def check_day(seed: int, kind: str, partial: bool, count: int = 150) -> int:
+def check_day(seed: int, kind: str, partial: bool, count: int = 150, indexed: bool = False) -> int:
     """Run one hostile day in both; returns how many fills both gave."""
     rng = np.random.default_rng(seed)
     exch, local = hostile_day(rng, count)
     latency = Latency(int(rng.integers(0, 40)), int(rng.integers(0, 40)))
-    replay = replay_of(exch, local, kind, latency=latency, partial_fills=partial, orders=4)
+    replay = replay_of(exch, local, kind, indexed, latency=latency, partial_fills=partial, orders=4)
     plain = [[tuple(map(int, row)) for row in rows] for rows in (exch, local)]
     twin = TwinDay(plain[0], plain[1], 1000, Queue(kind, 2.0), latency, partial, now=replay.now)
     fills = 0
@@ -85,9 +85,9 @@ def _comparable(response: Any) -> Any:
 
 
 @settings(max_examples=60, deadline=None)
-@given(seed=st.integers(0, 1 << 32), kind=st.sampled_from(KINDS), partial=st.booleans())
-def test_any_hostile_day_gives_the_twins_responses_and_books(seed: int, kind: str, partial: bool) -> None:
-    check_day(seed, kind, partial)
+@given(seed=st.integers(0, 1 << 32), kind=st.sampled_from(KINDS), partial=st.booleans(), indexed=st.booleans())
+def test_any_hostile_day_gives_the_twins_responses_and_books(seed: int, kind: str, partial: bool, indexed: bool) -> None:
+    check_day(seed, kind, partial, indexed=indexed)
 
 
 def test_hostile_days_do_fill_orders() -> None:

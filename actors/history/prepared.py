@@ -115,9 +115,9 @@ def _opened(file: DayFile, folder: Path, base_ns: int) -> PreparedDay:
     day = file.day
     try:
         words = msgspec.json.decode((folder / "words.json").read_bytes(), type=_Words)
-        exch = Columns(*(_mapped(folder / f"exch_{name}.npy") for name in Columns._fields))
-        rest = exch[1:] if words.shared else [_mapped(folder / f"local_{name}.npy") for name in Columns._fields[1:]]
-        local = Columns(_mapped(folder / "local_ns.npy"), *rest)
+        exch = Columns(*(mapped(folder / f"exch_{name}.npy") for name in Columns._fields))
+        rest = exch[1:] if words.shared else [mapped(folder / f"local_{name}.npy") for name in Columns._fields[1:]]
+        local = Columns(mapped(folder / "local_ns.npy"), *rest)
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise UserError(f"{folder}: damaged; remove it and it is made again") from error
     marks = _marks(file, base_ns)
@@ -141,7 +141,8 @@ def _opened(file: DayFile, folder: Path, base_ns: int) -> PreparedDay:
     )
 
 
-def _mapped(path: Path) -> NDArray[Any]:
+def mapped(path: Path) -> NDArray[Any]:
+    """A column as its file has it, without reading it. Raises OSError or ValueError for a file that is not one."""
     array: NDArray[Any] = np.load(path, mmap_mode="r") if path.stat().st_size > _NPY_EMPTY else np.load(path)
     return array
 

@@ -12,7 +12,7 @@ from core.kernel import state as w
 from core.kernel.book import apply_rows
 from core.kernel.layout import ASK, BID, CLEAR
 from core.kernel.memory import compiled, i32, put_i64, u8
-from core.kernel.terms import QUEUES, Array, Columns, Latency, Queue
+from core.kernel.terms import QUEUES, Array, Columns, DayIndex, Latency, Queue
 
 RANGE_MAX = 64 << 20
 """Ticks between the lowest and the highest price of a day: six arrays of that length must fit a worker's address space."""
@@ -41,7 +41,9 @@ class Arrays:
     Raises ValueError for a day whose prices lie further apart than RANGE_MAX ticks, and for columns of wrong types.
     """
 
-    def __init__(self, exch: Columns, local: Columns, bids: Array, asks: Array, lot_size: float) -> None:
+    def __init__(
+        self, exch: Columns, local: Columns, bids: Array, asks: Array, lot_size: float, index: DayIndex | None = None
+    ) -> None:
         self.state = np.zeros(w.STATE_WORDS, np.int64)
         self.at = self.state.ctypes.data
         self.words = memoryview(self.state)  # type: ignore[arg-type]
@@ -52,7 +54,11 @@ class Arrays:
         if exch.lots.dtype != local.lots.dtype:
             raise ValueError("the two streams' lots differ in type")
         self.words[w.LOTS_WIDE] = int(exch.lots.dtype == np.int64)
-        self._load_books(np.asarray(bids, np.int64).reshape(-1, 2), np.asarray(asks, np.int64).reshape(-1, 2))
+        bids, asks = np.asarray(bids, np.int64).reshape(-1, 2), np.asarray(asks, np.int64).reshape(-1, 2)
+        low, high = self._range(bids, asks) if index is None else (int(index.lowest[0]), -int(index.lowest[1]))
+        self._load_books(low, high, bids, asks)
+        if index is not None:
+            self._load_index(index)
         per_unit = round(1.0 / lot_size)
         self._doubles[w.LOT_SIZE] = lot_size
         self._doubles[w.LOTS_PER_UNIT] = per_unit if per_unit >= 1 and abs(per_unit * lot_size - 1.0) < 1e-9 else 0.0
@@ -86,14 +92,13 @@ class Arrays:
         self.words[stream + w.COUNT] = count
         return self._kept[-4]
 
-    def _load_books(self, bids: Array, asks: Array) -> None:
-        low, high = self._range(bids, asks)
+    def _load_books(self, low: int, high: int, bids: Array, asks: Array) -> None:
         size = high - low + 3
         for side, (first, last) in enumerate(((low, high), (-high, -low))):
             self.words[w.RANK_LOW + side] = first
             self.words[w.RANK_HIGH + side] = last
             for book in (w.EXCH_BOOK, w.LOCAL_BOOK):
-                self.words[book + w.LEVELS_AT + side] = self._keep(np.zeros(size, np.int64)) - 8 * (first - 1)
+                self.words[book + w.LEVELS_AT + side] = self._keep(np.zeros(size + 64, np.int64)) - 8 * (first - 65)
                 self.words[book + w.BEST + side] = w.NOWHERE
                 self.words[book + w.WORST + side] = w.FOREVER
             self.words[w.OWN_AT + side] = self._keep(np.zeros(size, np.int32)) - 4 * (first - 1)
@@ -118,6 +123,38 @@ class Arrays:
         apply_rows(self.at, w.EXCH_BOOK, w.OPENING_ROWS, 0, len(levels))
         apply_rows(self.at, w.LOCAL_BOOK, w.OPENING_ROWS, 0, len(levels))
         self.words[w.LOTS_WIDE] = wide
+
+    def _load_index(self, index: DayIndex) -> None:
+        """Take the day's index; the memory of our own is where each level's list is, and how far it was read."""
+        words = self.words
+        if len(index.exch_bests) != words[w.EXCH_ROWS + w.COUNT] or len(index.local_bests) != words[w.LOCAL_ROWS + w.COUNT]:
+            raise ValueError("the index is not this day's: it has another number of rows")
+        words[w.INDEXED] = 1
+        for side in range(2):
+            mine = index.levels[:, 0] == side
+            first = words[w.RANK_LOW + side]
+            places = np.zeros(words[w.RANK_HIGH + side] - first + 3, np.int32)
+            places[index.levels[mine, 1] - first + 1] = np.flatnonzero(mine) + 1
+            words[w.PLACE_AT + side] = self._keep(places) - 4 * (first - 1)
+            touches, minima = (index.bid_touches, index.bid_minima) if side == 0 else (index.ask_touches, index.ask_minima)
+            words[w.TOUCHES + side] = self._keep(touches)
+            words[w.MINIMA + side] = self._keep(minima)
+            words[w.TOUCH_COUNT + side] = len(touches)
+        words[w.LEVEL_STARTS] = self._keep(index.starts)
+        words[w.LEVEL_CURSORS] = self._keep(index.starts[:-1].copy())
+        for word, column in (
+            (w.ENTRIES, index.entries),
+            (w.EXCH_BESTS, index.exch_bests),
+            (w.LOCAL_BESTS, index.local_bests),
+        ):
+            words[word] = self._keep(column)
+        for word, count, column in (
+            (w.WORSTS, w.WORST_COUNT, index.local_worsts),
+            (w.TRADES, w.TRADE_COUNT, index.local_trades),
+            (w.CLEARS, w.CLEAR_COUNT, index.local_clears),
+        ):
+            words[word] = self._keep(column)
+            words[count] = len(column)
 
     def _range(self, bids: Array, asks: Array) -> tuple[int, int]:
         """The lowest and highest price in ticks of anything in the day."""

@@ -21,6 +21,7 @@ market row far from every own order costs two compares.
 from __future__ import annotations
 
 from core.kernel.latency import response_latency
+from core.kernel.level import begin_entries, level_lots, tell_entries
 from core.kernel.memory import compiled, i32, i64, inlined, put_i32, put_i64
 from core.kernel.queue import queue_entered, queue_reached, queue_traded
 from core.kernel.state import (
@@ -50,8 +51,8 @@ from core.kernel.state import (
     FOREVER,
     GTC,
     GTX,
+    INDEXED,
     LEAVES,
-    LEVELS_AT,
     MARKET,
     MESSAGES,
     MODIFY_REJECTED,
@@ -192,8 +193,10 @@ def rest(s: int, slot: int) -> None:
     o = slot_at(s, slot)
     side = i64(o, SIDE)
     rank = max(min(rank_of(side, i64(o, PRICE)), i64(s, RANK_HIGH + side) + 1), i64(s, RANK_LOW + side) - 1)
-    queue_entered(s, o, i64(i64(s, EXCH_BOOK + LEVELS_AT + side), rank))
+    queue_entered(s, o, level_lots(s, side, rank))
     put_i64(o, RANK, rank)
+    if i64(s, INDEXED):
+        begin_entries(s, o)
     put_i64(o, RESTS, 1)
     true_rank = rank_of(side, i64(o, PRICE))
     own = i64(s, OWN_AT + side)
@@ -295,6 +298,8 @@ def trade(s: int, t: int, side: int, rank: int, lots: int) -> None:
     while slot >= 0:
         o = slot_at(s, slot)
         following = i64(o, NEXT)
+        if i64(s, INDEXED):
+            tell_entries(s, o)
         queue_traded(s, o, lots)
         reached = queue_reached(s, o)
         if reached > 0:
@@ -316,13 +321,12 @@ def take(s: int, t: int, slot: int) -> None:
     if not i64(s, PARTIAL):
         fill(s, t, slot, rank_of(other, best), i64(o, LEAVES), TAKER)
         return
-    levels = i64(s, EXCH_BOOK + LEVELS_AT + other)
     first = i64(s, RANK_LOW + other)
     limit = best - MARKET_DEPTH + 1 if tif == MARKET else -rank_of(side, i64(o, PRICE))
     if tif == FOK:
         shown = 0
         for rank in range(max(limit, first), best + 1):
-            shown += i64(levels, rank)
+            shown += level_lots(s, other, rank)
         if shown < i64(o, LEAVES):
             respond(s, t, slot, EXPIRED, i64(o, PRICE), i64(o, LEAVES), TAKER)
             return
@@ -330,7 +334,7 @@ def take(s: int, t: int, slot: int) -> None:
     while rank >= max(limit, first) and i64(o, LEAVES) > 0:
         if tif == GTC and rank == limit and side == BID_SIDE:  # a sell's fill at its own price is split in two, as there
             break
-        lots = min(i64(levels, rank), i64(o, LEAVES))
+        lots = min(level_lots(s, other, rank), i64(o, LEAVES))
         if lots > 0:
             fill(s, t, slot, rank_of(other, rank), lots, TAKER)
         rank -= 1

@@ -105,6 +105,23 @@ def _writer(element: Any, stored: ir.Type, narrow: bool) -> Any:
     return intrinsic(write)
 
 
+def _eight_set(typingctx: Any, address: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        eight = ir.VectorType(ir.IntType(64), 8)
+        words = builder.load(builder.inttoptr(args[0], eight.as_pointer()), align=8)
+        bits = builder.bitcast(builder.icmp_unsigned("!=", words, ir.Constant(eight, [0] * 8)), ir.IntType(8))
+        return builder.zext(bits, ir.IntType(64))
+
+    return types.int64(types.int64), codegen
+
+
+def _high_zeros(typingctx: Any, value: Any) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.int64), codegen
+
+
 i64: Callable[[int, int], int] = _reader(types.int64, ir.IntType(64), "")
 """`i64(address, n)`: the n-th 64-bit integer from the address."""
 i32: Callable[[int, int], int] = _reader(types.int64, ir.IntType(32), "sext")
@@ -116,3 +133,7 @@ f64: Callable[[int, int], float] = _reader(types.float64, ir.DoubleType(), "")
 put_i64: Callable[[int, int, int], None] = _writer(types.int64, ir.IntType(64), False)
 put_i32: Callable[[int, int, int], None] = _writer(types.int64, ir.IntType(32), True)
 put_f64: Callable[[int, int, float], None] = _writer(types.float64, ir.DoubleType(), False)
+eight_set: Callable[[int], int] = cast(Any, intrinsic(_eight_set))
+"""`eight_set(address)`: which of the eight 64-bit integers from there on are not 0, a bit each, the last one's the highest."""
+high_zeros: Callable[[int], int] = cast(Any, intrinsic(_high_zeros))
+"""`high_zeros(word)`: how many zero bits stand above the highest that is set, of a word that is not 0."""

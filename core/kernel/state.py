@@ -15,6 +15,15 @@ FOREVER: Final = (1 << 63) - 1
 NOWHERE: Final = -(1 << 40)
 """The rank of the best price of an empty side: worse than any, and crossing none."""
 
+NONE32: Final = -(1 << 31)
+"""NOWHERE in an index, whose ranks have 32 bits."""
+WORST_NONE32: Final = (1 << 31) - 1
+"""And the worst rank of a side found empty."""
+SILENT: Final = -1
+"""Lots of an entry by which a clearing row emptied its level."""
+BLOCK: Final = 64
+"""Touches that one compare passes over."""
+
 # A book, counted from its first word: rank of the best level, rank of the worst level set since the side was last found
 # empty, address at which the level of rank 0 would stand.
 BEST, _, WORST, _, LEVELS_AT, _ = range(6)
@@ -51,14 +60,23 @@ NS, KIND, TICK, LOTS, COUNT, UPCOMING = range(6)
     LAST_ORDER, POSITION, CASH, MAKER_VALUE, TAKER_VALUE,
     FILLS_AT, FILLS_SIZE, FILLS,
     FAILURE,
+    # the day's index, if there is one (index.py): entries by level, touches by the side that they can fill, bests by row
+    INDEXED,
+    PLACE_AT, _, LEVEL_STARTS, LEVEL_CURSORS, ENTRIES,
+    TOUCHES, _, MINIMA, _, TOUCH_COUNT, _, TOUCH_NEXT, _,
+    EXCH_BESTS, LOCAL_BESTS,
+    LOCAL_WRITTEN,  # the first local row whose level has not been written into the local book
+    WORSTS, WORST_COUNT, WORST_NEXT,
+    CLEARS, CLEAR_COUNT, CLEAR_NEXT,
+    TRADES, TRADE_COUNT, TRADE_NEXT,
     STATE_WORDS,
-) = range(86)  # fmt: skip
+) = range(112)  # fmt: skip
 
 # A slot: one own order. The first block is the exchange's view, the second the strategy's (compiled runs only).
 (
-    ORDER_NO, SIDE, PRICE, RANK, QTY, LEAVES, TIF, NEXT, PLACE, RESTS, FRONT, TRADED, MESSAGES,
+    ORDER_NO, SIDE, PRICE, RANK, QTY, LEAVES, TIF, NEXT, PLACE, RESTS, FRONT, TRADED, ENTRY, MESSAGES,
     STATUS, PENDING, KNOWN_PRICE, KNOWN_QTY, KNOWN_LEAVES, TAG, SLOT_WORDS,
-) = range(20)  # fmt: skip
+) = range(21)  # fmt: skip
 
 # A request in flight, and a response
 REQ_ARRIVAL, REQ_KIND, REQ_SLOT, REQ_ORDER, REQ_PRICE, REQ_QTY, REQUEST_WORDS = range(7)

@@ -24,6 +24,32 @@ class Columns(Protocol):
     def lots(self) -> Array: ...
 
 
+class DayIndex(NamedTuple):
+    """What index.py finds in a day, as plain arrays. A side has its own; ranks are state.py's; rows are int32."""
+
+    lowest: Array
+    """(2,) int64: the lowest rank of each side; the highest is minus the other side's lowest."""
+    exch_bests: Array
+    """(rows, 2) int32: the best ranks after each row at the exchange."""
+    levels: Array
+    """(levels, 2) int32: side and rank of each list."""
+    starts: Array
+    """(levels + 1,) int64: where each list begins in `entries`."""
+    entries: Array
+    """(n, 2) of the lots' type: row and lots; the opening book's rows are -1."""
+    bid_touches: Array
+    """(n, 2) int32: row and rank from which on bids of ours are concerned."""
+    ask_touches: Array
+    bid_minima: Array
+    """int32: the lowest rank of each whole block of touches."""
+    ask_minima: Array
+    local_bests: Array
+    local_worsts: Array
+    """(n, 3) int32: row, and where the search for levels ends from there on, bids and asks."""
+    local_trades: Array
+    local_clears: Array
+
+
 class Queue(NamedTuple):
     """A queue model by name (see queue.py), with the power n of those that have one."""
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 from core.kernel.book import EMPTY_WORST, apply_rows, clear, next_level
 from core.kernel.exchange import handle_request, slot_at, sweep, trade
 from core.kernel.layout import ASK, BUY, CLEAR
+from core.kernel.level import level_lots
 from core.kernel.memory import compiled, i32, i64, put_i64, u8
 from core.kernel.queue import queue_changed
 from core.kernel.state import (
@@ -26,13 +27,16 @@ from core.kernel.state import (
     BEST,
     BID_SIDE,
     COUNT,
+    EXCH_BESTS,
     EXCH_BOOK,
     EXCH_ROWS,
     FOREVER,
     FRAMES,
     FRAMES_NEXT,
+    INDEXED,
     KIND,
     LEVELS_AT,
+    LOCAL_BESTS,
     LOCAL_BOOK,
     LOCAL_ROWS,
     LOTS,
@@ -62,6 +66,7 @@ from core.kernel.state import (
     UPCOMING,
     WORST,
 )
+from core.kernel.touched import pass_touches, put_bests
 
 
 @compiled
@@ -212,6 +217,7 @@ def advance_exchange(s: int, until: int, pause: bool) -> int:
     count = i64(s, EXCH_ROWS + COUNT)
     row = i64(s, EXCH_ROWS + UPCOMING)
     requests = i64(s, REQUESTS_AT)
+    indexed = i64(s, INDEXED)
     limit = until
     seen = i64(s, NOW)
     while True:
@@ -228,16 +234,21 @@ def advance_exchange(s: int, until: int, pause: bool) -> int:
             break
         stop = first_after(times, row, count, min(limit, request))
         if idle:
-            apply_rows(s, EXCH_BOOK, EXCH_ROWS, row, stop)
+            if not indexed:
+                apply_rows(s, EXCH_BOOK, EXCH_ROWS, row, stop)
             row = stop
         else:
-            row = apply_own_rows(s, row, stop, pause and first_response(s) == FOREVER)
+            first = pause and first_response(s) == FOREVER
+            row = pass_touches(s, row, stop, first) if indexed else apply_own_rows(s, row, stop, first)
             if row > 0:
                 seen = max(seen, i64(times, row - 1))
             if row < stop or (pause and max(first_response(s), seen) < limit):
                 continue
         if request > limit:
             break
+        if indexed:
+            put_i64(s, EXCH_ROWS + UPCOMING, row)
+            put_bests(s, EXCH_BOOK, i64(s, EXCH_BESTS), row - 1)
         while True:  # a step's requests mostly arrive together
             head += 1
             put_i64(s, REQUESTS_HEAD, head)
@@ -259,7 +270,10 @@ def advance(s: int, until: int, pause: bool) -> int:
     now = max(advance_exchange(s, until, pause), i64(s, NOW))
     row = i64(s, LOCAL_ROWS + UPCOMING)
     stop = first_after(i64(s, LOCAL_ROWS + NS), row, i64(s, LOCAL_ROWS + COUNT), now)
-    apply_rows(s, LOCAL_BOOK, LOCAL_ROWS, row, stop)
+    if i64(s, INDEXED):
+        put_bests(s, LOCAL_BOOK, i64(s, LOCAL_BESTS), stop - 1)
+    else:
+        apply_rows(s, LOCAL_BOOK, LOCAL_ROWS, row, stop)
     put_i64(s, LOCAL_ROWS + UPCOMING, stop)
     put_i64(s, NOW, now)
     while first_response(s) <= now:
@@ -273,8 +287,22 @@ def catch_up(s: int) -> None:
     row = i64(s, EXCH_ROWS + UPCOMING)
     stop = first_after(i64(s, EXCH_ROWS + NS), row, i64(s, EXCH_ROWS + COUNT), i64(s, NOW))
     if i64(s, RESTING) + i64(s, RESTING + ASK_SIDE) == 0:
-        apply_rows(s, EXCH_BOOK, EXCH_ROWS, row, stop)
+        if not i64(s, INDEXED):
+            apply_rows(s, EXCH_BOOK, EXCH_ROWS, row, stop)
         put_i64(s, EXCH_ROWS + UPCOMING, stop)
+    if i64(s, INDEXED):
+        put_bests(s, EXCH_BOOK, i64(s, EXCH_BESTS), i64(s, EXCH_ROWS + UPCOMING) - 1)
+
+
+@compiled
+def best_exch_pair(s: int) -> tuple[int, int, int, int]:
+    """The exchange's (bid tick, bid lots, ask tick, ask lots) at NOW, with 0 and 0 for an empty side."""
+    catch_up(s)
+    bid = i64(s, EXCH_BOOK + BEST)
+    ask = i64(s, EXCH_BOOK + BEST + ASK_SIDE)
+    bid_lots = level_lots(s, BID_SIDE, bid) if bid != NOWHERE else 0
+    ask_lots = level_lots(s, ASK_SIDE, ask) if ask != NOWHERE else 0
+    return (bid if bid != NOWHERE else 0), bid_lots, (-ask if ask != NOWHERE else 0), ask_lots
 
 
 @compiled
