@@ -25,7 +25,7 @@ TIFS = (w.GTC, w.GTC, w.GTC, w.GTX, w.GTX, w.IOC, w.FOK, w.MARKET)
 def replay_of(rows: Any, local: Any = None, queue: str = "risk", indexed: bool = False, **rest: Any) -> Replay:
     latency = rest.pop("latency", Latency(1, 1))
     day = (columns(rows), columns(rows if local is None else local), NO_BOOK, NO_BOOK)
-    return Replay(*day, LOT, Queue(queue, 2.0), latency, index=index_day(*day) if indexed else None, **rest)
+    return Replay(*day, LOT, Queue(queue, 2.0), latency, index=index_day(*day, chapter_rows=16) if indexed else None, **rest)
 
 
 def send_new(replay: Replay, twin: TwinDay, number: int, side: int, price: int, lots: int, tif: int) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from core.kernel import state as w
 from core.kernel.book import apply_rows
 from core.kernel.layout import ASK, BID, CLEAR
+from core.kernel.level import open_chapter
 from core.kernel.memory import compiled, i32, put_i64, u8
 from core.kernel.terms import QUEUES, Array, Columns, DayIndex, Latency, Queue
 
@@ -125,24 +126,25 @@ class Arrays:
         self.words[w.LOTS_WIDE] = wide
 
     def _load_index(self, index: DayIndex) -> None:
-        """Take the day's index; the memory of our own is where each level's list is, and how far it was read."""
+        """Take the day's index; the memory of our own is where the chapter's lists are, and how far they were read."""
         words = self.words
         if len(index.exch_bests) != words[w.EXCH_ROWS + w.COUNT] or len(index.local_bests) != words[w.LOCAL_ROWS + w.COUNT]:
             raise ValueError("the index is not this day's: it has another number of rows")
         words[w.INDEXED] = 1
+        words[w.CHAPTER_ROWS] = int(index.chapter_rows[0])
         for side in range(2):
-            mine = index.levels[:, 0] == side
             first = words[w.RANK_LOW + side]
             places = np.zeros(words[w.RANK_HIGH + side] - first + 3, np.int32)
-            places[index.levels[mine, 1] - first + 1] = np.flatnonzero(mine) + 1
             words[w.PLACE_AT + side] = self._keep(places) - 4 * (first - 1)
             touches, minima = (index.bid_touches, index.bid_minima) if side == 0 else (index.ask_touches, index.ask_minima)
             words[w.TOUCHES + side] = self._keep(touches)
             words[w.MINIMA + side] = self._keep(minima)
             words[w.TOUCH_COUNT + side] = len(touches)
-        words[w.LEVEL_STARTS] = self._keep(index.starts)
-        words[w.LEVEL_CURSORS] = self._keep(index.starts[:-1].copy())
         for word, column in (
+            (w.CHAPTERS, index.chapters),
+            (w.LEVELS_OF, index.levels),
+            (w.LIST_STARTS, index.starts),
+            (w.LIST_CURSORS, np.zeros(int(np.diff(index.chapters).max(initial=0)), np.int64)),
             (w.ENTRIES, index.entries),
             (w.EXCH_BESTS, index.exch_bests),
             (w.LOCAL_BESTS, index.local_bests),
@@ -155,6 +157,8 @@ class Arrays:
         ):
             words[word] = self._keep(column)
             words[count] = len(column)
+        if len(index.chapters) > 1:
+            open_chapter(self.at)
 
     def _range(self, bids: Array, asks: Array) -> tuple[int, int]:
         """The lowest and highest price in ticks of anything in the day."""

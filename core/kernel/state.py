@@ -62,7 +62,7 @@ NS, KIND, TICK, LOTS, COUNT, UPCOMING = range(6)
     FAILURE,
     # the day's index, if there is one (index.py): entries by level, touches by the side that they can fill, bests by row
     INDEXED,
-    PLACE_AT, _, LEVEL_STARTS, LEVEL_CURSORS, ENTRIES,
+    CHAPTER_ROWS, CHAPTER_NO, CHAPTER_STOP, CHAPTERS, LEVELS_OF, PLACE_AT, _, LIST_STARTS, LIST_CURSORS, ENTRIES,
     TOUCHES, _, MINIMA, _, TOUCH_COUNT, _, TOUCH_NEXT, _,
     EXCH_BESTS, LOCAL_BESTS,
     LOCAL_WRITTEN,  # the first local row whose level has not been written into the local book
@@ -70,7 +70,7 @@ NS, KIND, TICK, LOTS, COUNT, UPCOMING = range(6)
     CLEARS, CLEAR_COUNT, CLEAR_NEXT,
     TRADES, TRADE_COUNT, TRADE_NEXT,
     STATE_WORDS,
-) = range(112)  # fmt: skip
+) = range(117)  # fmt: skip
 
 # A slot: one own order. The first block is the exchange's view, the second the strategy's (compiled runs only).
 (

@@ -31,12 +31,16 @@ class DayIndex(NamedTuple):
     """(2,) int64: the lowest rank of each side; the highest is minus the other side's lowest."""
     exch_bests: Array
     """(rows, 2) int32: the best ranks after each row at the exchange."""
+    chapter_rows: Array
+    """(1,) int64: rows of a chapter."""
+    chapters: Array
+    """(chapters + 1,) int64: where each chapter's lists begin among all lists."""
     levels: Array
-    """(levels, 2) int32: side and rank of each list."""
+    """(lists, 2) int32: side and rank of each list."""
     starts: Array
-    """(levels + 1,) int64: where each list begins in `entries`."""
+    """(lists + 1,) int64: where each list begins in `entries`."""
     entries: Array
-    """(n, 2) of the lots' type: row and lots; the opening book's rows are -1."""
+    """(n, 2) of the lots' type: row and lots."""
     bid_touches: Array
     """(n, 2) int32: row and rank from which on bids of ours are concerned."""
     ask_touches: Array

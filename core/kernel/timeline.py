@@ -19,7 +19,7 @@ from __future__ import annotations
 from core.kernel.book import EMPTY_WORST, apply_rows, clear, next_level
 from core.kernel.exchange import handle_request, slot_at, sweep, trade
 from core.kernel.layout import ASK, BUY, CLEAR
-from core.kernel.level import level_lots
+from core.kernel.level import level_lots, reach
 from core.kernel.memory import compiled, i32, i64, put_i64, u8
 from core.kernel.queue import queue_changed
 from core.kernel.state import (
@@ -247,7 +247,7 @@ def advance_exchange(s: int, until: int, pause: bool) -> int:
         if request > limit:
             break
         if indexed:
-            put_i64(s, EXCH_ROWS + UPCOMING, row)
+            reach(s, row)
             put_bests(s, EXCH_BOOK, i64(s, EXCH_BESTS), row - 1)
         while True:  # a step's requests mostly arrive together
             head += 1
@@ -285,13 +285,15 @@ def advance(s: int, until: int, pause: bool) -> int:
 def catch_up(s: int) -> None:
     """Bring a waiting exchange stream to NOW (only to look at it: a replay does so by itself when it matters)."""
     row = i64(s, EXCH_ROWS + UPCOMING)
-    stop = first_after(i64(s, EXCH_ROWS + NS), row, i64(s, EXCH_ROWS + COUNT), i64(s, NOW))
+    stop = row
     if i64(s, RESTING) + i64(s, RESTING + ASK_SIDE) == 0:
-        if not i64(s, INDEXED):
-            apply_rows(s, EXCH_BOOK, EXCH_ROWS, row, stop)
-        put_i64(s, EXCH_ROWS + UPCOMING, stop)
+        stop = first_after(i64(s, EXCH_ROWS + NS), row, i64(s, EXCH_ROWS + COUNT), i64(s, NOW))
     if i64(s, INDEXED):
-        put_bests(s, EXCH_BOOK, i64(s, EXCH_BESTS), i64(s, EXCH_ROWS + UPCOMING) - 1)
+        reach(s, stop)
+        put_bests(s, EXCH_BOOK, i64(s, EXCH_BESTS), stop - 1)
+    else:
+        apply_rows(s, EXCH_BOOK, EXCH_ROWS, row, stop)
+        put_i64(s, EXCH_ROWS + UPCOMING, stop)
 
 
 @compiled

@@ -13,6 +13,7 @@ from __future__ import annotations
 from core.kernel.book import clear
 from core.kernel.exchange import sweep, trade
 from core.kernel.layout import ASK
+from core.kernel.level import reach
 from core.kernel.memory import compiled, i32, i64, inlined, put_i64, u8
 from core.kernel.state import (
     ASK_SIDE,
@@ -121,7 +122,7 @@ def touch(s: int, side: int, row: int) -> None:
         sweep(s, t, side, rank)
         return
     lots_at = i64(s, EXCH_ROWS + LOTS)
-    put_i64(s, EXCH_ROWS + UPCOMING, row)
+    reach(s, row)
     trade(s, t, side, rank, i64(lots_at, row) if i64(s, LOTS_WIDE) else i32(lots_at, row))
 
 
