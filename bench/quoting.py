@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from bench.desks import BUY, SELL, Desk
 from bench.reference import Grid
+from core.message import Tick
+from core.quoter import Desk as QuoterDesk
+from strategies.market_maker import MarketMaker as Shipped
 
 LOTS = 5
 
@@ -86,25 +87,17 @@ class MarketMaker:
     """The compiled decision of the strategy that ships, set much closer than it is: captures of minutes see no fill else."""
 
     def __init__(self, grid: Grid) -> None:
-        from strategies import market_maker as mm
-
-        self.quote_at = mm.quote_at
-        self.desk = np.zeros(1, mm.DESK)
         self.lots = max(1, round(0.003 / grid.lot))
-        parameters = {
-            "gamma": 0.3, "adj1": 0.1, "adj2": 0.02, "edge": 0.0, "delta": 3, "grid_num": 4, "levels": 40,
-            "order_lots": self.lots, "max_lots": 40 * self.lots,
-            "window_ns": 120 * 10**9, "refit_ns": 5 * 10**9, "observe_ns": 30 * 10**9,
-        }  # fmt: skip
-        for name, value in parameters.items():
-            self.desk["params"][name] = value
+        fit = (40, 120 * 10**9, 5 * 10**9, 30 * 10**9)
+        self.desk = QuoterDesk(Shipped.program, fit, (0.3, 0.1, 0.02, 0.0, 3, self.lots, 40 * self.lots, 4))
 
     def decide(self, desk: Desk) -> None:
-        self.desk["market"][0] = (desk.now, desk.bid, desk.ask, desk.buy_high, desk.sell_low, desk.position)
-        self.quote_at(self.desk)
-        out = self.desk["out"][0]
-        follow(desk, BUY, out["bid"][: out["bids"]].tolist(), self.lots)
-        follow(desk, SELL, out["ask"][: out["asks"]].tolist(), self.lots)
+        bids, asks = ((((price, 1),) if price else ()) for price in (desk.bid, desk.ask))
+        trades = (0, 0, 0, 0, 0, 0, 0, desk.buy_high, desk.sell_low)
+        self.desk.look(desk.now, Tick(bids=bids, asks=asks), trades)
+        wanted = self.desk.quote(desk.position)
+        for side, quotes in zip((BUY, SELL), wanted, strict=True):
+            follow(desk, side, [tick for tick, _ in quotes], self.lots)
 
 
 STRATEGIES: dict[str, Any] = {"grid": FixedGrid, "join": Join, "market_maker": MarketMaker, "restless": Restless}

@@ -25,8 +25,9 @@ from core.message import (
     Timer,
 )
 from core.price import BUY, SELL
+from core.quoter import Desk
 from core.strategy import MS, SECOND, ParameterError
-from strategies.market_maker import DESK, MarketMaker, glft, quote_at
+from strategies.market_maker import MarketMaker, glft
 
 BTC = Instrument(Key("binance_usdm", "BTCUSDT"), "0.1", "0.001")
 
@@ -96,7 +97,11 @@ class Venue:
 
     @property
     def state(self) -> np.void:
-        return self.maker.desk["state"][0]
+        return self.maker.desk.record["state"][0]
+
+    @property
+    def seen(self) -> np.void:
+        return self.maker.desk.record["seen"][0]
 
     def quotes(self) -> tuple[list[int], list[int]]:
         """Prices of the working orders: bids and asks, best first."""
@@ -104,23 +109,25 @@ class Venue:
         return sorted(prices[BUY], reverse=True), sorted(prices[SELL])
 
 
-def desk(**given: float) -> np.ndarray:
+def desk(**given: float) -> Desk:
     """A desk with the given parameters in place of the defaults, fitted to (half spread 2, skew 0.5) at a mid of 1000.5."""
-    one = np.zeros(1, DESK)
-    one["params"][0] = (0.3, 1.0, 1.0, 0.0, 1, 3, 120, 4, 40, 120 * SECOND, 5 * SECOND, 30 * SECOND)
-    one["market"][0] = (1, 1000, 1001, 0, 0, 0)
-    state = one["state"]
-    state["fitted"], state["half_spread"], state["skew"], state["next_fit"] = 1, 2.0, 0.5, 10**18
+    one = Desk(MarketMaker.program, (40, 120 * SECOND, 5 * SECOND, 30 * SECOND), (0.3, 1.0, 1.0, 0.0, 1, 3, 120, 4))
+    record = one.record
+    record["state"]["fitted"], record["state"]["half_spread"], record["state"]["skew"] = 1, 2.0, 0.5
+    record["seen"]["next_fit"] = 10**18
+    record["market"]["bid"], record["market"]["ask"] = 1000, 1001
     for name, value in given.items():
-        part = next(part for part in ("params", "market", "state") if name in (DESK[part].names or ()))
-        one[part][name] = value
+        part = next(part for part in ("params", "market", "own", "state") if name in (record[part].dtype.names or ()))
+        record[part][name] = value
     return one
 
 
-def wanted(one: np.ndarray) -> tuple[list[int], list[int]]:
-    quote_at(one)
-    out = one["out"][0]
-    return out["bid"][: out["bids"]].tolist(), out["ask"][: out["asks"]].tolist()
+def wanted(one: Desk) -> tuple[list[int], list[int]]:
+    record = one.record
+    bid, ask = int(record["market"]["bid"][0]), int(record["market"]["ask"][0])
+    one.look(1, Tick(bids=((bid, 1),), asks=((ask, 1),)), NO_TRADES)
+    bids, asks = one.quote(int(record["own"]["position"][0]))
+    return [tick for tick, _ in bids], [tick for tick, _ in asks]
 
 
 # --- the formula
@@ -147,16 +154,16 @@ def test_half_spread_and_skew_are_the_papers_distances(gamma: float, k: float, a
 def test_a_market_that_was_seen_gives_the_fit_of_a_plain_computation() -> None:
     venue = Venue()
     venue.flow(40.0)
-    samples = int(venue.state["flow"]["count"])
-    reaches = venue.state["flow"]["reach"][:samples]
+    samples = int(venue.seen["flow"]["count"])
+    reaches = venue.seen["flow"]["reach"][:samples]
     fit = [(i + 0.5, math.log((reaches > i).sum() / (samples * 0.1))) for i in range(40) if (reaches > i).any()]
     slope, height = np.polyfit(*zip(*fit, strict=True), 1)
     changes = [1.0 if i % 2 else -1.0 for i in range(1, samples + 1)]
-    assert float(venue.state["k"]) == pytest.approx(-slope, rel=0.05)
-    assert float(venue.state["A"]) == pytest.approx(math.exp(height), rel=0.05)
-    assert float(venue.state["sigma"]) == pytest.approx(np.std(changes) / math.sqrt(0.1), rel=0.01)
+    assert float(venue.seen["k"]) == pytest.approx(-slope, rel=0.05)
+    assert float(venue.seen["A"]) == pytest.approx(math.exp(height), rel=0.05)
+    assert float(venue.seen["sigma"]) == pytest.approx(np.std(changes) / math.sqrt(0.1), rel=0.01)
     assert (float(venue.state["half_spread"]), float(venue.state["skew"])) == pytest.approx(
-        glft(0.3, float(venue.state["k"]), float(venue.state["A"]), float(venue.state["sigma"]))
+        glft(0.3, float(venue.seen["k"]), float(venue.seen["A"]), float(venue.seen["sigma"]))
     )
 
 
@@ -250,7 +257,7 @@ def test_a_market_that_gives_no_fit_is_not_quoted(depths: tuple[int, ...]) -> No
 def test_a_market_that_stands_still_is_quoted_without_volatility() -> None:
     venue = Venue()
     venue.flow(40.0, wiggle=0)
-    assert float(venue.state["sigma"]) == 0.0
+    assert float(venue.seen["sigma"]) == 0.0
     assert float(venue.state["skew"]) == 0.0
     assert [len(side) for side in venue.quotes()] == [4, 4]
 
@@ -258,9 +265,9 @@ def test_a_market_that_stands_still_is_quoted_without_volatility() -> None:
 def test_a_fit_that_fails_leaves_the_earlier_one_standing() -> None:
     venue = Venue(window_s=30.0, observe_s=10.0)
     venue.flow(30.0)
-    before = float(venue.state["k"])
+    before = float(venue.seen["k"])
     venue.flow(60.0, depths=(0,))
-    assert float(venue.state["k"]) > 0
+    assert float(venue.seen["k"]) > 0
     assert venue.state["fitted"]
     assert before > 0
     assert venue.quotes()[0]
@@ -272,27 +279,27 @@ def test_trades_are_counted_once_when_no_newer_tick_came() -> None:
     venue.look(1000, 1001, buy_high=1011)
     venue.now += 100 * MS
     venue.timer()
-    assert venue.state["flow"]["reached"][10] == 1
-    assert venue.state["flow"]["count"] == 2
+    assert venue.seen["flow"]["reached"][10] == 1
+    assert venue.seen["flow"]["count"] == 2
 
 
 def test_depth_is_measured_from_the_mid_of_the_look_before() -> None:
     venue = Venue()
     venue.look(1000, 1001)
     venue.look(1010, 1011, buy_high=1011)
-    assert venue.state["flow"]["reach"][0] == 10
+    assert venue.seen["flow"]["reach"][0] == 10
 
 
 def test_a_lost_book_withdraws_all_quotes_and_makes_no_sample() -> None:
     venue = Venue()
     venue.flow(40.0)
-    before = int(venue.state["flow"]["count"])
+    before = int(venue.seen["flow"]["count"])
     sent = venue.look(0, 0)
     assert {type(one) for one in sent} == {OrderCancelRequest}
     assert venue.quotes() == ([], [])
     venue.look(0, 0)
     venue.look(2000, 2001)  # the first look at a new book has nothing to compare with
-    assert int(venue.state["flow"]["count"]) == before
+    assert int(venue.seen["flow"]["count"]) == before
     assert venue.quotes()[0]
 
 

@@ -122,6 +122,34 @@ def _high_zeros(typingctx: Any, value: Any) -> Any:
     return types.int64(types.int64), codegen
 
 
+def _called(count: int) -> Any:
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        shape = ir.FunctionType(ir.IntType(8).as_pointer(), [ir.IntType(64)] * count)
+        builder.call(builder.inttoptr(args[0], shape.as_pointer()), args[1:])
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * (count + 1)), codegen
+
+
+def _call3(typingctx: Any, function: Any, a: Any, b: Any, c: Any) -> Any:
+    return _called(3)
+
+
+def _call6(typingctx: Any, function: Any, a: Any, b: Any, c: Any, d: Any, e: Any, f: Any) -> Any:
+    return _called(6)
+
+
+def entry(function: Any, *records: Any) -> int:
+    """The address of a compiled function of records (numpy dtypes) that returns nothing, to be called with their addresses.
+
+    Whoever calls by address is compiled once, whatever is called; the function itself is compiled now, or found in the cache.
+    """
+    signature = tuple(numba.from_dtype(record) for record in records)
+    function.compile(signature)
+    made = function.overloads[signature]
+    return int(made.library.get_pointer_to_function(made.fndesc.llvm_cfunc_wrapper_name))
+
+
 i64: Callable[[int, int], int] = _reader(types.int64, ir.IntType(64), "")
 """`i64(address, n)`: the n-th 64-bit integer from the address."""
 i32: Callable[[int, int], int] = _reader(types.int64, ir.IntType(32), "sext")
@@ -137,3 +165,7 @@ eight_set: Callable[[int], int] = cast(Any, intrinsic(_eight_set))
 """`eight_set(address)`: which of the eight 64-bit integers from there on are not 0, a bit each, the last one's the highest."""
 high_zeros: Callable[[int], int] = cast(Any, intrinsic(_high_zeros))
 """`high_zeros(word)`: how many zero bits stand above the highest that is set, of a word that is not 0."""
+call3: Callable[[int, int, int, int], None] = cast(Any, intrinsic(_call3))
+"""`call3(function, a, b, c)`: call what `entry` gave with three addresses."""
+call6: Callable[[int, int, int, int, int, int, int], None] = cast(Any, intrinsic(_call6))
+"""`call6(function, a, ..., f)`: with six."""
