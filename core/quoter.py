@@ -30,7 +30,6 @@ post-only; a price is taken until its order is gone.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, ClassVar
@@ -39,7 +38,7 @@ import numpy as np
 
 from core.instrument import Instrument
 from core.kernel.memory import entry
-from core.kernel.quoting import LEVELS, OUT, OWN, VIEW, VIEW_BIDS, desk_of
+from core.kernel.quoting import LEVELS, OUT, OWN, VIEW, VIEW_BIDS, desk_of, run_look, run_quote
 from core.message import NO_TRADES, Tick, Timer, Trades
 from core.price import BUY, SELL, Side
 from core.strategy import GTX, MS, ParameterError, Strategy
@@ -74,9 +73,8 @@ class Desk:
             self.record.ctypes.data + program.offset(part) for part in ("market", "seen", "own", "state", "params", "out", "fit")
         )
         look, quote = program.entries
-        self._look, self._look_parts = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 3)(look), (market, seen, fit_at)
-        self._quote = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 6)(quote)
-        self._quote_parts = (market, seen, own, state, params_at, out)
+        self._look_parts = (look, market, seen, fit_at)
+        self._quote_parts = (quote, market, seen, own, state, params_at, out)
         self._words = self.record["market"].view(np.int64).reshape(-1)
         self._levels = [self.record["market"][name][0] for name in ("bids", "asks")]
         self._counts, self._own = self.record["out"], self.record["own"]
@@ -89,14 +87,14 @@ class Desk:
         for room, levels in zip(self._levels, sides, strict=True):
             if levels:
                 room[: len(levels)] = levels
-        self._look(*self._look_parts)
+        run_look(*self._look_parts)
 
     def quote(self, position: int) -> tuple[list[list[int]], list[list[int]]]:
         """What is wanted with that position: bids and asks, each quote as [tick, lots]."""
         counts = self._counts
         counts["bids"] = counts["asks"] = 0
         self._own["position"] = position
-        self._quote(*self._quote_parts)
+        run_quote(*self._quote_parts)
         bids, asks = self._quotes
         return bids[: int(counts["bids"][0])].tolist(), asks[: int(counts["asks"][0])].tolist()
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from core.kernel.memory import compiled
+from core.kernel.memory import call3, call6, compiled
 
 LEVELS: Final = 20
 """Levels a side that a view has room for: as many as a Tick brings by default."""
@@ -60,6 +60,18 @@ def want(out: Any, side: int, tick: int, lots: int) -> None:
         out.ask[out.asks, 0] = tick
         out.ask[out.asks, 1] = lots
         out.asks += 1
+
+
+@compiled
+def run_look(look: int, market: int, seen: int, fit: int) -> None:
+    """Call a strategy's `look` by addresses."""
+    call3(look, market, seen, fit)
+
+
+@compiled
+def run_quote(quote: int, market: int, seen: int, own: int, state: int, params: int, out: int) -> None:
+    """Call a strategy's `quote` by addresses."""
+    call6(quote, market, seen, own, state, params, out)
 
 
 def desk_of(seen: Any, fit: Any, state: Any, params: Any) -> Any:
