@@ -296,19 +296,19 @@ class TwinDay:
     def _take(self, t: int, order: Order, best: int | None) -> None:
         assert best is not None
         other = 1 - order.side
-        tick = {rank: -rank if other else rank for rank in range(best - 200, best + 1)}
+        sign = -1 if other else 1
         if not self.partial:
-            self._fill(t, order, tick[best], order.leaves, False)
+            self._fill(t, order, sign * best, order.leaves, False)
             return
         levels = self.exch_book.levels[other]
         limit = best - 99 if order.tif == w.MARKET else -order.rank
-        ranks = [rank for rank in range(best, limit - 1, -1) if rank in levels]
+        ranks = sorted((rank for rank in levels if limit <= rank <= best), reverse=True)
         if order.tif == w.FOK and sum(levels[rank] for rank in ranks) < order.leaves:
             self._respond(t, order, w.EXPIRED, order.price, order.leaves)
             return
         for rank in ranks:
             if order.leaves and not (order.tif == w.GTC and rank == limit and order.side == 0):
-                self._fill(t, order, tick[rank], min(levels[rank], order.leaves), False)
+                self._fill(t, order, sign * rank, min(levels[rank], order.leaves), False)
         if order.leaves and order.tif == w.GTC:
             self._fill(t, order, order.price, order.leaves, False)
         elif order.leaves:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.kernel import state as w
 from core.kernel.index import index_day
-from core.kernel.layout import ASK, BID, BUY, CLEAR, SELL
+from core.kernel.layout import ASK, BID, BUY, CLEAR, CLEAR_ASK, CLEAR_BID, SELL
 from core.kernel.replay import FOREVER, QUEUES, RANGE_MAX, Latency, Queue, Replay
 from tests.hostile import columns, hostile_day
 from tests.replay_twin import TwinDay
@@ -222,3 +222,16 @@ def test_the_opening_book_is_there_before_the_first_row() -> None:
     assert replay.levels(3) == (((98, 5), (97, 1)), ((101, 2),))
     assert replay.best_exch() == (98, 5, 101, 2)
     assert replay.next_feed() == 100
+
+
+@pytest.mark.parametrize("kind", [CLEAR, CLEAR_BID, CLEAR_ASK])
+def test_a_day_that_opens_with_a_book_and_clears_it_at_once_shows_the_same_both_ways(kind: int) -> None:
+    rows = columns([(100, kind, 98 if kind == CLEAR_BID else 103, 0), (110, BID, 96, 4), (120, BID, 99, 7), (130, ASK, 101, 2)])
+    day = (rows, rows, np.array([[98, 5], [97, 1]]), np.array([[102, 2], [104, 3]]))
+    linear, indexed = Replay(*day, LOT), Replay(*day, LOT, index=index_day(*day))
+    for until in (100, 110, 120, 130):
+        for replay in (linear, indexed):
+            replay.advance(until)
+        assert linear.best() == indexed.best()
+        assert linear.best_exch() == indexed.best_exch()
+    assert linear.levels(9) == indexed.levels(9)

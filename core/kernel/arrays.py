@@ -119,11 +119,14 @@ class Arrays:
         )
         for word, column in enumerate(opening):
             self.words[w.OPENING_ROWS + word] = self._keep(column)
+        self.words[w.OPENING_ROWS + w.COUNT] = len(levels)
         wide = self.words[w.LOTS_WIDE]
         self.words[w.LOTS_WIDE] = 1
         apply_rows(self.at, w.EXCH_BOOK, w.OPENING_ROWS, 0, len(levels))
         apply_rows(self.at, w.LOCAL_BOOK, w.OPENING_ROWS, 0, len(levels))
         self.words[w.LOTS_WIDE] = wide
+        for side in range(2):
+            self.words[w.OPENED + side] = self.words[w.LOCAL_BOOK + w.BEST + side]
 
     def _load_index(self, index: DayIndex) -> None:
         """Take the day's index; the memory of our own is where the chapter's lists are, and how far they were read."""

@@ -41,6 +41,7 @@ NS, KIND, TICK, LOTS, COUNT, UPCOMING = range(6)
     EXCH_ROWS, _, _, _, _, _,
     LOCAL_ROWS, _, _, _, _, _,
     OPENING_ROWS, _, _, _, _, _,  # the book at the start, as rows
+    OPENED, _,  # and its best ranks
     LOTS_WIDE,  # whether the lots columns are 64 bits wide
     TRADES_NEXT,  # the first local row whose trade has not been taken
     FRAMES, FRAMES_NEXT,  # distinct local times among the rows before FRAMES_NEXT
@@ -70,7 +71,7 @@ NS, KIND, TICK, LOTS, COUNT, UPCOMING = range(6)
     CLEARS, CLEAR_COUNT, CLEAR_NEXT,
     TRADES, TRADE_COUNT, TRADE_NEXT,
     STATE_WORDS,
-) = range(117)  # fmt: skip
+) = range(119)  # fmt: skip
 
 # A slot: one own order. The first block is the exchange's view, the second the strategy's (compiled runs only).
 (

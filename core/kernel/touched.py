@@ -38,6 +38,7 @@ from core.kernel.state import (
     NONE32,
     NOWHERE,
     NS,
+    OPENED,
     OWN_BEST,
     RESPONSES_HEAD,
     RESPONSES_TAIL,
@@ -56,8 +57,11 @@ from core.kernel.state import (
 
 @inlined
 def put_bests(s: int, book: int, bests: int, row: int) -> None:
-    """Set a book's best ranks to what they are after the row; `row` -1 leaves the opening's."""
-    if row >= 0:
+    """Set a book's best ranks to what they are after the row; after row -1 they are the opening's."""
+    if row < 0:
+        put_i64(s, book + BEST, i64(s, OPENED))
+        put_i64(s, book + BEST + ASK_SIDE, i64(s, OPENED + ASK_SIDE))
+    else:
         bid, ask = i32(bests, 2 * row), i32(bests, 2 * row + 1)
         put_i64(s, book + BEST, NOWHERE if bid == NONE32 else bid)
         put_i64(s, book + BEST + ASK_SIDE, NOWHERE if ask == NONE32 else ask)
@@ -186,8 +190,8 @@ def write_local(s: int) -> None:
     while n < i64(s, CLEAR_COUNT) and i32(i64(s, CLEARS), n) < stop:
         at = i32(i64(s, CLEARS), n)
         write_rows(s, row, at)
+        put_bests(s, LOCAL_BOOK, i64(s, LOCAL_BESTS), at - 1)
         if at > 0 or i64(s, LOCAL_BOOK + BEST) != NOWHERE or i64(s, LOCAL_BOOK + BEST + ASK_SIDE) != NOWHERE:
-            put_bests(s, LOCAL_BOOK, i64(s, LOCAL_BESTS), at - 1)
             clear(s, LOCAL_BOOK, u8(i64(s, LOCAL_ROWS + KIND), at), i32(i64(s, LOCAL_ROWS + TICK), at))
         row = at + 1
         n += 1
