@@ -17,6 +17,7 @@ from hftbacktest.types import BUY_EVENT, event_dtype
 from bench import reference as ref
 from core.kernel import state as w
 from core.kernel.replay import FOREVER, Columns, Latency, Queue, Replay
+from core.kernel.terms import DayIndex
 
 BUY, SELL = 1, 2
 
@@ -73,13 +74,22 @@ def _joined(fills: list[Fill]) -> Fill:
 
 
 class OurDesk(Desk):
-    """Ours, through `Replay`."""
+    """Ours, through `Replay`: with the day's `index` the prepared replay, without it the linear one."""
 
     def __init__(
-        self, exch: Columns, local: Columns, bids: Any, asks: Any, grid: ref.Grid, queue: Queue, latency: Latency, partial: bool
+        self,
+        exch: Columns,
+        local: Columns,
+        bids: Any,
+        asks: Any,
+        grid: ref.Grid,
+        queue: Queue,
+        latency: Latency,
+        partial: bool,
+        index: DayIndex | None = None,
     ) -> None:
         super().__init__(partial)
-        self.replay = Replay(exch, local, bids, asks, grid.lot, queue, latency, partial)
+        self.replay = Replay(exch, local, bids, asks, grid.lot, queue, latency, partial, index=index)
         self.now = self.replay.now
 
     def step(self, ns: int) -> bool:
@@ -96,9 +106,9 @@ class OurDesk(Desk):
         self.bid, _, self.ask, _ = replay.best()
         trades = replay.take_trades()
         self.buy_high, self.sell_low = trades.buy_high, trades.sell_low
-        self.fills.sort()
+        self.fills.sort(key=_number if self.partial else None)
         if self.partial:
-            self.fills = [_joined(list(same)) for _, same in groupby(sorted(self.fills, key=_number), key=_number)]
+            self.fills = [_joined(list(same)) for _, same in groupby(self.fills, key=_number)]
         return True
 
     def _hear(self) -> None:
@@ -157,7 +167,7 @@ class TheirDesk(Desk):
         self.now = self.reference.now
 
     def step(self, ns: int) -> bool:
-        """Let `ns` pass; False at the end, or where the reference stops by itself (`failed`)."""
+        """Let `ns` pass; False at the end, or where the reference errs or stops by itself (`failed`)."""
         code = self.reference.elapse(ns)
         self.failed = code not in (0, 1)
         if code:
@@ -172,13 +182,15 @@ class TheirDesk(Desk):
         for order in list(self.orders.values()):
             self._look(order)
         self.fills.sort(key=_number if self.partial else None)
-        return True
+        return not self.failed
 
     def _look(self, order: Order) -> None:
         seen = self.reference.order(order.order_no)
         order.pending = int(seen["req"]) != 0
         status = int(seen["status"])
         filled = order.total - round(float(seen["leaves_qty"]) / self.grid.lot)
+        if self.partial and status == ref.CANCELED and filled == order.total:
+            self.failed = True  # it canceled what it had filled to the lot (FIDELITY section 7)
         if self.partial and filled > order.filled:
             fill = Fill(
                 int(seen["exch_timestamp"]), order.order_no, order.side, int(seen["exec_price_tick"]), filled - order.filled,

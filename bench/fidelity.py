@@ -1,12 +1,13 @@
 """`python -m bench.fidelity CAPTURE...`: do our fills equal the reference's, on any raw captures?
 
 The captures are imported (consecutive days chain), and both simulators replay the same imported rows of each day with the same
-strategy, queue model and latencies. After every step the best prices, the position and the fills that the strategy has
-heard of are compared. The first difference is printed with the market around it; without one, `N fills equal`. Exit code 1
-when anything differed.
+strategy, queue model and latencies; ours twice, row by row and from the day's index. After every step the best prices, what
+traded, the position and the fills that the strategy has heard of are compared. The first difference is printed with the
+market around it; without one, `N fills equal (linear, prepared)`. Exit code 1 when anything differed.
 
-With --partial both run their partial-fill exchange. The reference keeps an exactly filled order in its exchange's books and
-does not apply partial fills to its position (FIDELITY section 7): the comparison ends, and says so, where it stops by itself.
+With --partial all run their partial-fill exchange. The reference keeps an exactly filled order in its exchange's books and
+does not apply partial fills to its position (FIDELITY section 7): where it stops by itself, or cancels an order that is filled,
+the comparison with it ends and says so, and our two are compared to the end of the day.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from actors.history.dayindex import index_of
 from bench.desks import Desk, Fill, OurDesk, TheirDesk
 from bench.quoting import STRATEGIES
 from bench.reference import Grid
@@ -29,17 +31,23 @@ MS = 1_000_000
 
 
 class Outcome(NamedTuple):
-    """What a comparison saw: steps and fills that were equal, and the first difference in words ("" if none)."""
+    """What a comparison saw: steps and fills that were equal to the reference's, the first difference in words ("" if none).
+
+    `ended` says where the reference stopped by itself ("" if it did not); `alone` fills of ours were equal after that.
+    """
 
     steps: int
     fills: int
     difference: str
     ended: str = ""
+    alone: int = 0
 
 
 def queue_of(text: str) -> Queue:
-    """`risk`, `log`, `log2`, `power:3`, `power2:3`, `power3:3`."""
+    """`risk`, `log`, `log2`, `power:3`, `power2:3`, `power3:3`; a power that is not given is 3. Raises ValueError."""
     kind, _, power = text.partition(":")
+    if kind not in QUEUES:
+        raise ValueError(f"{kind!r} is no queue model: {', '.join(sorted(QUEUES))}")
     return Queue(kind, float(power or 3.0))
 
 
@@ -55,32 +63,38 @@ def latency_of(text: str, start_ns: int, end_ns: int) -> Latency:
     return Latency(rows=np.stack([sent, sent + entry_ns, sent + entry_ns + response_ns], axis=1))
 
 
-def compare(ours: OurDesk, theirs: TheirDesk, make: Any, step_ns: int) -> Outcome:
-    """Run a strategy in both, step by step, until the data ends or something differs."""
-    mine, reference = make(), make()
-    steps, fills = 0, 0
+def compare(ours: Mapping[str, OurDesk], theirs: TheirDesk, make: Any, step_ns: int) -> Outcome:
+    """Run a strategy in all of them, step by step, until the data ends or something differs. `ours` by what they are called."""
+    desks: dict[str, Desk] = {"reference": theirs, **ours}
+    players = {name: make() for name in desks}
+    steps, fills, alone, ended = 0, 0, 0, ""
     while True:
-        alive, their_alive = ours.step(step_ns), theirs.step(step_ns)
-        if alive != their_alive:
-            if theirs.failed or theirs.partial:
-                return Outcome(steps, fills, "", f"the reference stopped by itself at {theirs.now}")
-            return Outcome(steps, fills, f"the day ends at {ours.now} here and at {theirs.now} there")
-        if not alive:
-            return Outcome(steps, fills, "")
-        words = _difference(ours, theirs)
-        if words:
-            return Outcome(steps, fills, words)
-        steps += 1
-        fills += len(ours.fills)
-        mine.decide(ours)
-        reference.decide(theirs)
+        alive = {name: desk.step(step_ns) for name, desk in desks.items()}
+        if not alive.get("reference", True) and (theirs.failed or (theirs.partial and any(alive.values()))):
+            ended = f"the reference {'erred' if theirs.failed else 'stopped'} by itself after {theirs.now}"
+            del desks["reference"], alive["reference"]
+        words = _difference(desks, alive)
+        if words or not all(alive.values()):
+            return Outcome(steps, fills, words, ended, alone)
+        heard = len(next(iter(ours.values())).fills)
+        if ended:
+            alone += heard
+        else:
+            fills += heard
+            steps += 1
+        for name, desk in desks.items():
+            players[name].decide(desk)
 
 
-def _difference(ours: Desk, theirs: Desk) -> str:
-    for name in ("now", "bid", "ask", "position", "fills"):
-        here, there = getattr(ours, name), getattr(theirs, name)
-        if here != there:
-            return f"{name}: {_words(here)} here, {_words(there)} in the reference, at {ours.now}"
+def _difference(desks: Mapping[str, Any], alive: Mapping[str, bool]) -> str:
+    (first, standard), *others = desks.items()
+    for name, desk in others:
+        if alive[name] != alive[first]:
+            return f"the day ends at {desk.now} {name} and at {standard.now} {first}"
+        for what in ("now", "bid", "ask", "buy_high", "sell_low", "position", "fills") if alive[name] else ():
+            here, there = getattr(desk, what), getattr(standard, what)
+            if here != there:
+                return f"{what}: {_words(here)} {name}, {_words(there)} {first}, at {desk.now}"
     return ""
 
 
@@ -101,22 +115,23 @@ def market_around(day: Any, fills: list[Fill], now: int) -> Iterator[str]:
 
 
 def run_day(day: Any, arguments: argparse.Namespace) -> Outcome:
-    """One prepared day in both simulators; prints one line, and the market around a difference."""
+    """One prepared day in all three; prints one line, and the market around a difference."""
     grid = Grid(float(day.instrument.tick_size), float(day.instrument.lot_size))
-    queue = queue_of(arguments.queue)
     latency = latency_of(arguments.latency, day.start_ns, day.end_ns)
-    market = (day.exch, day.local, day.bids, day.asks)
-    ours = OurDesk(*market, grid, queue, latency, arguments.partial)
-    theirs = TheirDesk(*market, grid, queue, latency, arguments.partial)
+    terms = (day.exch, day.local, day.bids, day.asks, grid, queue_of(arguments.queue), latency, arguments.partial)
+    ours = {"linear": OurDesk(*terms), "prepared": OurDesk(*terms, index=index_of(day))}
+    theirs = TheirDesk(*terms)
     outcome = compare(ours, theirs, lambda: STRATEGIES[arguments.strategy](grid), round(arguments.step_ms * MS))
     where = f"{day.key} {day.day} {arguments.strategy} {arguments.queue} {arguments.latency}"
     if outcome.difference:
         print(f"{where}: after {outcome.steps} steps and {outcome.fills} equal fills: {outcome.difference}")
-        odd = [fill for fill in ours.fills + theirs.fills if (fill in ours.fills) != (fill in theirs.fills)]
-        for line in market_around(day, odd, ours.now):
+        heard = [desk.fills for desk in (*ours.values(), theirs)]
+        odd = [fill for fills in heard for fill in fills if any(fill not in others for others in heard)]
+        for line in market_around(day, odd, ours["linear"].now):
             print(line)
     else:
-        print(f"{where}: {outcome.fills} fills equal, {outcome.steps} steps{'; ' + outcome.ended if outcome.ended else ''}")
+        ended = f"; {outcome.ended}, {outcome.alone} more equal without it" if outcome.ended else ""
+        print(f"{where}: {outcome.fills} fills equal ({', '.join(ours)}), {outcome.steps} steps{ended}")
     theirs.close()
     return outcome
 
@@ -149,15 +164,24 @@ def main() -> int:
     parser.add_argument("--step-ms", type=float, default=100.0)
     parser.add_argument("--partial", action="store_true")
     arguments = parser.parse_args()
-    if arguments.queue.partition(":")[0] in ("front", "back"):
+    try:
+        queue = queue_of(arguments.queue)
+        latency_of(arguments.latency, 0, 0)
+    except ValueError as error:
+        parser.error(f"--queue {arguments.queue}, --latency {arguments.latency}: {error}")
+    if queue.kind in ("front", "back"):
         parser.error("the reference has no such bound")
     with tempfile.TemporaryDirectory() as folder:
         outcomes = [run_day(day, arguments) for day in days_of(arguments.captures, Path(folder))]
     if not outcomes:
         print("no day with a book")
         return 1
-    print(f"{sum(outcome.fills for outcome in outcomes)} fills equal")
-    return int(any(outcome.difference for outcome in outcomes))
+    differ = sum(bool(outcome.difference) for outcome in outcomes)
+    print(
+        f"{sum(outcome.fills for outcome in outcomes)} fills equal"
+        + (f", {differ} days differ" if differ else " (linear, prepared)")
+    )
+    return int(differ > 0)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,51 @@ class Join(FixedGrid):
     depth = 1
 
 
+class Inside(FixedGrid):
+    """One quote a side, a tick better than the best price wherever the spread has room for it."""
+
+    depth = 1
+
+    def decide(self, desk: Any) -> None:
+        self.gap = -1 if desk.ask - desk.bid > 1 else 0
+        super().decide(desk)
+
+
+class Hasty(FixedGrid):
+    """Quotes at the best prices, and cancels every order as soon as it is heard of: fills and cancels pass each other."""
+
+    def decide(self, desk: Any) -> None:
+        if not desk.bid or not desk.ask:
+            return
+        for order in list(desk.orders.values()):
+            if order.live:
+                desk.cancel(order)
+        for side, price in ((BUY, desk.bid), (SELL, desk.ask)):
+            if abs(desk.position) < self.limit or (desk.position > 0) == (side == SELL):
+                desk.new(side, price, LOTS)
+
+
+class Sweep:
+    """Takes through many levels at once, with every kind of order that can, and back again; quotes far out for others' sweeps."""
+
+    reach, far = 20, 10
+
+    def __init__(self, grid: Grid) -> None:
+        self.turn = 0
+
+    def decide(self, desk: Any) -> None:
+        if not desk.bid or not desk.ask:
+            return
+        self.turn += 1
+        for side, price in ((BUY, desk.bid - self.far), (SELL, desk.ask + self.far)):
+            follow(desk, side, [price], LOTS)
+        if self.turn % 7 == 0:
+            kind = self.turn // 7
+            side = BUY if desk.position <= 0 else SELL
+            price = desk.ask + self.reach if side == BUY else desk.bid - self.reach
+            desk.new(side, price, abs(desk.position) + LOTS * 10 ** (kind % 4), "134"[kind % 3], market=kind % 5 == 0)
+
+
 class Restless:
     """Every kind of order in turn: joins, crosses, replaces in place and away, cancels in flight. Repeats itself exactly.
 
@@ -100,4 +145,12 @@ class MarketMaker:
             follow(desk, side, [tick for tick, _ in quotes], self.lots)
 
 
-STRATEGIES: dict[str, Any] = {"grid": FixedGrid, "join": Join, "market_maker": MarketMaker, "restless": Restless}
+STRATEGIES: dict[str, Any] = {
+    "grid": FixedGrid,
+    "join": Join,
+    "inside": Inside,
+    "hasty": Hasty,
+    "sweep": Sweep,
+    "restless": Restless,
+    "market_maker": MarketMaker,
+}

@@ -147,7 +147,7 @@ def test_many_hostile_days_fill_alike() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["grid", "join", "restless", "market_maker"])
+@pytest.mark.parametrize("strategy", ["grid", "join", "inside", "hasty", "sweep", "restless", "market_maker"])
 @pytest.mark.parametrize(("queue", "latency"), [("risk", "0"), ("power:3", "10/5"), ("power2:2", "table"), ("log", "table")])
 def test_real_captures_fill_alike(tmp_path: Any, strategy: str, queue: str, latency: str, captures: Any) -> None:
     arguments = Namespace(strategy=strategy, queue=queue, latency=latency, step_ms=100.0, partial=False)
