@@ -9,7 +9,7 @@ done, digest by digest.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,14 +17,14 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Struct
 
-from actors.crew import hired
+from actors.crew import worked
 from actors.errors import UserError
 from actors.graph import describe
 from actors.report import Run, write_report
 from actors.results import RunFolder
 from actors.sim.days import DayResult
 from actors.tasks import Job, Task
-from actors.work import Failure, Word, alone
+from actors.work import Failure, Word
 
 RESULTS = Path("results")
 
@@ -73,7 +73,7 @@ def backtest(
         resumed = days - sum(len(task.days) for task in left)
         if watcher:
             watcher.begin(left, resumed, days)
-        for number, word in _words(left, workers, address, ray):
+        for number, word in worked(left, workers, address, ray):
             _keep(home, left[number], word)
             if watcher:
                 watcher.see(left[number], number, word)
@@ -88,12 +88,6 @@ def backtest(
     mine = {(day, tuple(task.symbols)) for task in job.tasks for day in task.days}
     summaries = [one for one in result.summaries if (one["day"], tuple(one["instruments"])) in mine]
     return Outcome(job.run_id, result, summaries, resumed)
-
-
-def _words(tasks: Sequence[Task], workers: int, address: str, ray: bool) -> Iterator[tuple[int, Word]]:
-    if not tasks:
-        return iter(())
-    return hired(tasks, min(workers, len(tasks)), address) if ray else alone(tasks)
 
 
 def _keep(home: RunFolder, task: Task, word: Word) -> None:
@@ -116,7 +110,6 @@ def _failed(task: Task, failure: Failure) -> dict[str, Any]:
 def _description(job: Job) -> dict[str, Any]:
     """All that run.json says: configuration as resolved, hashes, assumptions, versions."""
     plan = job.plan
-    packages = ("astrarium", "numpy", "numba", "msgspec", "ray", "tables")
     return {
         "run": job.run_id,
         "name": plan.graph.name,
@@ -126,5 +119,11 @@ def _description(job: Job) -> dict[str, Any]:
         "store": job.tasks[0].store,
         "hashes": {"code": job.code, "parameters": job.parameters, "data": job.data},
         "assumptions": dict(describe(plan.graph)),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
+        "versions": versions(),
     }
+
+
+def versions() -> dict[str, str]:
+    """Of what a result depends on."""
+    packages = ("astrarium", "numpy", "numba", "msgspec", "ray", "tables")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -22,7 +22,7 @@ from actors.compile_cache import write_alone
 from actors.errors import Exit, UserError
 from actors.graph import Plan
 from actors.tasks import Task
-from actors.work import Died, Failure, Word, work
+from actors.work import Died, Failure, Word, alone, work
 
 RETRIES = 3
 """How often a task is given to another worker after its worker died: a day that kills four is not unlucky."""
@@ -34,12 +34,19 @@ STORE_BYTES = 200 << 20
 """Ray's object store: some results of some megabytes wait there at once."""
 
 
+def worked(tasks: Sequence[Task], workers: int, address: str, ray: bool) -> Iterator[tuple[int, Word]]:
+    """Do the tasks by a crew, or without `ray` in this process; each word with the number of its task."""
+    if not tasks:
+        return iter(())
+    return hired(tasks, min(workers, len(tasks)), address) if ray else alone(tasks)
+
+
 def hired(tasks: Sequence[Task], workers: int, address: str = "") -> Iterator[tuple[int, Word]]:
     """Do the tasks on `workers` local processes, or on all of the Ray cluster at `address`.
 
     Raises UserError when Ray does not start or no cluster answers.
     """
-    with started(workers, address, tasks[0].plan) as (ray, plan):
+    with started(workers, address, [task.plan for task in tasks]) as (ray, plans):
         remote = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0)(_work_there)
         lost = (
             ray.exceptions.WorkerCrashedError,
@@ -49,7 +56,7 @@ def hired(tasks: Sequence[Task], workers: int, address: str = "") -> Iterator[tu
         )
 
         def hire(number: int) -> Any:
-            return remote.remote(structs.replace(tasks[number], plan=plan))
+            return remote.remote(structs.replace(tasks[number], plan=plans[number]))
 
         running = {hire(number): number for number in range(len(tasks))}
         deaths = [0] * len(tasks)
@@ -81,8 +88,10 @@ def _work_there(task: Task) -> Iterator[Word]:
 
 
 @contextmanager
-def started(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]]:
-    """Ray, and the plan as its workers can read it. A Ray that this process has already is used and left running.
+def started(workers: int, address: str, plans: Sequence[Plan]) -> Iterator[tuple[Any, Sequence[Plan]]]:
+    """Ray, and the plans, all of one graph file, as its workers can read them.
+
+    A Ray that this process has already is used and left running.
 
     A local Ray listens on loopback alone: its servers bind to the node's address, and it keeps 127.0.0.1 for that only where it
     believes that it will never be a cluster. It asks for Ray's token, as a cluster is joined with it, and has no dashboard.
@@ -99,10 +108,10 @@ def started(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]
     ray._private.worker._worker_logs_enabled = False
     with tempfile.TemporaryDirectory(prefix="astrarium-") as luggage:
         if ray.is_initialized():
-            yield ray, plan
+            yield ray, plans
             return
         _knock(address)
-        plan = _pack(plan, Path(luggage)) if address else plan
+        plans = _pack(plans, Path(luggage)) if address else plans
         here = {
             "num_cpus": workers,
             "include_dashboard": False,
@@ -117,7 +126,7 @@ def started(workers: int, address: str, plan: Plan) -> Iterator[tuple[Any, Plan]
             where = f"no Ray cluster answers at {address}" if address else "Ray does not start"
             raise UserError(f"{where}: {str(error).strip().splitlines()[0]}", Exit.NOT_RUNNING) from error
         try:
-            yield ray, plan
+            yield ray, plans
         finally:
             ray.shutdown()
 
@@ -133,18 +142,22 @@ def _knock(address: str) -> None:
         raise UserError(f"no Ray cluster answers at {address}: {error}", Exit.NOT_RUNNING) from error
 
 
-def _pack(plan: Plan, luggage: Path) -> Plan:
-    """Copy what workers elsewhere need beside the store: this program, the strategy's folder, a latency table."""
+def _pack(plans: Sequence[Plan], luggage: Path) -> list[Plan]:
+    """Copy what workers elsewhere need beside the store: this program, the strategy's folder, latency tables."""
     root = Path(__file__).resolve().parent.parent
     for package in ("core", "actors"):
         shutil.copytree(root / package, luggage / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(plan.strategy_file.parent, luggage / "graph", ignore=_sources_only)
+    shutil.copytree(plans[0].strategy_file.parent, luggage / "graph", ignore=_sources_only)
+    return [_moved(plan, luggage / "graph") for plan in plans]
+
+
+def _moved(plan: Plan, folder: Path) -> Plan:
     graph = plan.graph
     _, _, name = graph.strategy["use"].partition(":")
     graph = structs.replace(graph, strategy={**graph.strategy, "use": f"{plan.strategy_file.name}:{name}"})
     if graph.latency.table:
         table = Path(plan.folder) / graph.latency.table
-        shutil.copy(table, luggage / "graph" / table.name)
+        shutil.copy(table, folder / table.name)
         graph = structs.replace(graph, latency=structs.replace(graph.latency, table=table.name))
     return structs.replace(plan, graph=graph, folder="graph")
 

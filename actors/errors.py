@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import IntEnum
+from pathlib import Path
 
 
 class Exit(IntEnum):
@@ -36,3 +38,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     return f"known: {', '.join(words[:12])}{' ...' if len(words) > 12 else ''}" if words else "there are none"
+
+
+def cause(error: Exception, folder: Path) -> str:
+    """One line: what was raised and, for what is not a user's error, the line of the user's folder that it came from."""
+    if isinstance(error, UserError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).parent == folder] or frames
+    return f"{type(error).__name__}: {' '.join(str(error).split())} ({Path(own[-1].filename).name}:{own[-1].lineno})"

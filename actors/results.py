@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from actors.sim.days import DayResult
 
 
-def _json(document: Any) -> bytes:
+def json_text(document: Any) -> bytes:
+    """A document as people can read it."""
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
@@ -63,7 +64,7 @@ class RunFolder:
         (self.path / "days").mkdir(parents=True, exist_ok=True)
         if not (self.path / "run.json").exists():
             write_beside(self.path / "graph.toml", graph_source.encode())
-            write_beside(self.path / "run.json", _json(run))
+            write_beside(self.path / "run.json", json_text(run))
 
     def finished(self, day: str, symbols: Sequence[str]) -> dict[str, Any] | None:
         """The summary of a day that is done; None where it is missing or failed."""
@@ -89,7 +90,7 @@ class RunFolder:
             np.savez_compressed(beside / name, **table)  # type: ignore[arg-type]
         if traceback:
             (beside / "failure.txt").write_text(traceback)
-        (beside / "day.json").write_bytes(_json(summary))
+        (beside / "day.json").write_bytes(json_text(summary))
         if home.exists() and self.finished(summary["day"], summary["instruments"]) is None:
             shutil.rmtree(home, ignore_errors=True)
         try:
@@ -101,7 +102,7 @@ class RunFolder:
 
     def finish(self) -> None:
         """Compute the figures of all days that are there."""
-        write_beside(self.path / "metrics.json", _json(Result(self.path).compute()))
+        write_beside(self.path / "metrics.json", json_text(Result(self.path).compute()))
 
 
 def _read(path: Path) -> dict[str, Any] | None:

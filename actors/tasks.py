@@ -63,10 +63,10 @@ def job(plan: Plan, store: str | Path, days: str = "", instruments: Sequence[str
     Raises UserError for an empty store, an unknown instrument, words that are no days, and days that are not stored.
     """
     db = TickDb(store)
-    keys = _resolved(db, instruments or plan.graph.instruments)
+    keys = resolved(db, instruments or plan.graph.instruments)
     plan = structs.replace(plan, graph=structs.replace(plan.graph, instruments=tuple(map(str, keys))))
     by_symbol = {key.symbol: key for key in keys}
-    _rehearse(plan, db, keys)
+    rehearse(plan, db, keys)
     tasks: list[Task] = []
     for group in plan.groups([key.symbol for key in keys]):
         members = tuple(by_symbol[symbol] for symbol in group)
@@ -86,7 +86,7 @@ def _run_id(plan: Plan, tasks: Sequence[Task], data: Mapping[str, str], code: st
     return f"{re.sub(r'[^A-Za-z0-9_.]+', '_', plan.graph.name)}-{digest.hexdigest()}"
 
 
-def _rehearse(plan: Plan, db: TickDb, keys: Sequence[Key]) -> None:
+def rehearse(plan: Plan, db: TickDb, keys: Sequence[Key]) -> None:
     """Make the strategies once, so that parameters which they refuse are said now and not by every day.
 
     Whatever else goes wrong here, a damaged day or an error in the strategy, is for the days that it spoils to name.
@@ -100,7 +100,8 @@ def _rehearse(plan: Plan, db: TickDb, keys: Sequence[Key]) -> None:
         pass
 
 
-def _resolved(db: TickDb, names: Sequence[str]) -> list[Key]:
+def resolved(db: TickDb, names: Sequence[str]) -> list[Key]:
+    """The instruments of these names, each once. Raises UserError for an unknown one, and for one symbol at two venues."""
     keys = list(dict.fromkeys(db.resolve(name) for name in names))
     symbols = [key.symbol for key in keys]
     for key in keys:

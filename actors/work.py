@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from time import monotonic
 
 from msgspec import Struct
 
 from actors.compile_cache import write_alone
-from actors.errors import UserError
+from actors.errors import cause
 from actors.sim.days import DayResult, Progress, watched
 from actors.tasks import Task
+from actors.trials import Block, Tried, attempts
 
 WORD_S = 0.2
 """Between two words of progress from one worker; each costs about a millisecond of Ray."""
@@ -36,11 +36,14 @@ class Died(Struct, frozen=True):
     times: int
 
 
-Word = Progress | DayResult | Failure | Died
+Word = Progress | DayResult | Tried | Failure | Died
 
 
 def work(task: Task) -> Iterator[Word]:
-    """Simulate a task's days. A day that fails under `carry` takes the later ones with it."""
+    """Do a task: a block of parameter sets, or days, where a day that fails under `carry` takes the later ones with it."""
+    if isinstance(task, Block):
+        yield from attempts(task)
+        return
     left = list(task.days)
     heard = -WORD_S
     try:
@@ -52,18 +55,9 @@ def work(task: Task) -> Iterator[Word]:
             heard = monotonic()
             yield word
     except Exception as error:  # noqa: BLE001 - whatever a strategy raises is its day's result
-        yield Failure(left[0], _cause(error, task), traceback.format_exc())
+        yield Failure(left[0], cause(error, task.plan.strategy_file.parent), traceback.format_exc())
         for day in left[1:]:
             yield Failure(day, f"not simulated: {left[0]} failed, and its positions would be carried into this day", "")
-
-
-def _cause(error: Exception, task: Task) -> str:
-    """One line: what was raised and, for what is not a user's error, the line of the strategy it came from."""
-    if isinstance(error, UserError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).parent == task.plan.strategy_file.parent] or frames
-    return f"{type(error).__name__}: {' '.join(str(error).split())} ({Path(own[-1].filename).name}:{own[-1].lineno})"
 
 
 def alone(tasks: Sequence[Task]) -> Iterator[tuple[int, Word]]:

@@ -24,6 +24,7 @@ VERBS: Final = {
     "init": ("actors.cli.init:init", "Write a strategy to begin with, and its graph, into a folder."),
     "data": ("actors.cli.data:app", "Import captures, list and check the stored days, and look into them."),
     "backtest": ("actors.cli.backtest:backtest", "Simulate a graph over stored days, many at once."),
+    "tune": ("actors.cli.tune:app", "Try many parameter sets over stored days: `tune grid`."),
     "report": ("actors.cli.report:report", "Show a run's figures, and where its page is."),
     "doctor": ("actors.cli.doctor:doctor", "Look whether this machine has what the other verbs need."),
 }

@@ -1,4 +1,4 @@
-"""A run as it goes, on stderr: a line a running day on a terminal, else one line every few seconds."""
+"""A run or a sweep as it goes, on stderr: a line a running task on a terminal, else one line every few seconds."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from rich.text import Text
 
 from actors.sim.days import DayResult, Progress
 from actors.tasks import Task
+from actors.trials import Tried
 from actors.work import Died, Failure, Word
 
 LINE_S = 3.0
@@ -43,20 +44,21 @@ class _Running:
 
 
 class Board:
-    """What is queued, running and done; the Watcher of `actors.backtest`."""
+    """What is queued, running and done, in days or a sweep's runs; the Watcher of `actors.backtest` and `actors.tune`."""
 
-    def __init__(self) -> None:
+    def __init__(self, unit: str = "days") -> None:
+        self.unit = unit
         self.began = self._told = monotonic()
         self.running: dict[int, _Running] = {}
-        self.days = self.done = self.failed = self.rows = 0
+        self.days = self.done = self.failed = self.rows = self.resumed = 0
         self.notes: list[str] = []
         self.live: Live | None = None
 
     def begin(self, tasks: Sequence[Task], resumed: int, days: int) -> None:
         """Say what is to be done."""
-        self.days, self.done = days, resumed
+        self.days, self.done, self.resumed = days, resumed, resumed
         if resumed:
-            self._note(f"resumed: {resumed} of {days} days were already done")
+            self._note(f"resumed: {resumed} of {days} {self.unit} were already done")
 
     def see(self, task: Task, number: int, word: Word) -> None:
         """Take a word in and show it when its time has come."""
@@ -73,11 +75,23 @@ class Board:
             self.rows += word.summary["events"]
             if word.summary["day"] == task.days[-1]:
                 self.running.pop(number, None)
+        elif isinstance(word, Tried):
+            self._tried(task, number, word)
         elif isinstance(word, Failure):
             self.failed += 1
             self.running.pop(number, None)
             self._note(f"failed: {task.label(word.day)}: {word.cause}")
         self._show()
+
+    def _tried(self, task: Task, number: int, word: Tried) -> None:
+        """Rows of a block; on the nodes there is more of it to come, and its next word says so."""
+        self.running.pop(number, None)
+        for row in word.rows:
+            if row["status"] == "done":
+                self.done += 1
+            else:
+                self.failed += 1
+                self._note(f"failed: set {row['set']}, {row['day']} {row['instrument']}: {row['cause']}")
 
     def _note(self, line: str) -> None:
         if self.live is not None:
@@ -92,14 +106,20 @@ class Board:
             sys.stderr.write(f"{self.line()}{': ' if each else ''}{each}\n")
 
     def line(self) -> str:
-        """All days in one line."""
+        """Everything in one line."""
         queued = max(self.days - self.done - self.failed - len(self.running), 0)
         failed = f", {self.failed} failed" if self.failed else ""
         rows = (self.rows + sum(one.rows for one in self.running.values())) / max(monotonic() - self.began, 1e-9)
-        return (
-            f"{self.done} of {self.days} days done{failed}, {len(self.running)} running, {queued} queued, "
-            f"{rows / 1e3:,.0f} k rows/s, {monotonic() - self.began:.0f} s"
-        )
+        begun = f"{self.done} of {self.days} {self.unit} done{failed}, {len(self.running)} running, "
+        if self.unit != "days":
+            return f"{begun}{monotonic() - self.began:.0f} s{self._left()}"
+        return f"{begun}{queued} queued, {rows / 1e3:,.0f} k rows/s, {monotonic() - self.began:.0f} s"
+
+    def _left(self) -> str:
+        """The time that is left, from what was done in this sitting."""
+        over = self.done + self.failed - self.resumed
+        left = (self.days - self.done - self.failed) * (monotonic() - self.began) / over if over else 0.0
+        return f", about {left / 60:.0f} min left" if left >= 90 else f", about {left:.0f} s left" if left else ""
 
     def __rich__(self) -> Any:
         table = Table.grid(padding=(0, 2))
@@ -110,9 +130,9 @@ class Board:
 
 
 @contextmanager
-def board() -> Iterator[Board]:
+def board(unit: str = "days") -> Iterator[Board]:
     """A board for the length of a run: live on a terminal."""
-    shown = Board()
+    shown = Board(unit)
     if not sys.stderr.isatty():
         yield shown
         return

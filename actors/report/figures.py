@@ -23,8 +23,8 @@ def colour_of(material: Material, symbol: str) -> str:
     return COLOURS[(material.symbols.index(symbol) + (len(material.symbols) > 1)) % len(COLOURS)]
 
 
-def styled(figure: go.Figure, material: Material, height: int = 320, timed: Sequence[str] = ("x",)) -> go.Figure:
-    """The look that all figures share; `timed` names the axes that are times, which get their cuts."""
+def look(figure: go.Figure, height: int = 320, hovermode: str = "closest") -> go.Figure:
+    """The look that all figures share."""
     figure.update_layout(
         template=None,
         height=height,
@@ -33,11 +33,17 @@ def styled(figure: go.Figure, material: Material, height: int = 320, timed: Sequ
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#7d8996"},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-        hovermode="x unified" if timed else "closest",
+        hovermode=hovermode,
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": SOFT},
     )
     figure.update_xaxes(gridcolor=GRID, zeroline=False, automargin=True)
     figure.update_yaxes(gridcolor=GRID, zerolinecolor="rgba(128,140,150,0.6)", automargin=True, title_standoff=6)
+    return figure
+
+
+def styled(figure: go.Figure, material: Material, height: int = 320, timed: Sequence[str] = ("x",)) -> go.Figure:
+    """That look for a run's figure; `timed` names the axes that are times, which get their cuts."""
+    look(figure, height, "x unified" if timed else "closest")
     breaks = [{"bounds": [iso(begin + 10**9), iso(end - 10**9)]} for begin, end in material.cuts]
     times = material.equity.time_ns
     span = {"range": [iso(int(times[0])), iso(int(times[-1]) + SAMPLE_NS)]} if len(times) else {}

@@ -34,18 +34,22 @@ class Plot(NamedTuple):
 
 def write_report(result: Result) -> Path:
     """Write `report.html` into the run's folder, whole or not at all; returns its path."""
-    import jinja2
-    from plotly.offline import get_plotlyjs
-
     from actors.results import write_beside
 
     path = result.path / "report.html"
+    write_beside(path, rendered("report.html", content(result)))
+    return path
+
+
+def rendered(template: str, shown: Mapping[str, Any]) -> bytes:
+    """A template beside this file, filled; plotly's code is in it."""
+    import jinja2
+    from plotly.offline import get_plotlyjs
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    page = environment.get_template("report.html").render(plotly=get_plotlyjs(), **content(result))
-    write_beside(path, page.encode())
-    return path
+    return environment.get_template(template).render(plotly=get_plotlyjs(), **shown).encode()
 
 
 def content(result: Result) -> dict[str, Any]:
@@ -87,22 +91,24 @@ def _plots(material: Material, figures: Mapping[str, Any]) -> Iterator[Plot]:
         thinned = f" Lines are thinned to {min(material.points, POINTS_MAX):,} points, lowest and highest kept."
     cut = f" {len(material.cuts)} times without data are cut out (dotted lines)." if material.cuts else ""
     said = f"Profit of all instruments together, after fees and funding.{thinned}{cut}"
-    yield _plot("Equity", said, whole.equity_figure(material))
-    yield _plot("Drawdown", "How far equity is below its highest, on the graph's capital.", whole.drawdown_figure(material))
+    yield plotted("Equity", said, whole.equity_figure(material))
+    yield plotted("Drawdown", "How far equity is below its highest, on the graph's capital.", whole.drawdown_figure(material))
     rows = figures["by_day_and_instrument"]
-    yield _plot("Profit by day and instrument", "After fees and funding; the table is below.", whole.days_figure(material, rows))
-    yield _plot("Where the profit came from", SOURCES, whole.sources_figure(material))
-    yield _plot("Spread captured", CAPTURED, whole.captured_figure(material))
-    yield _plot("Fees and funding", "Fees as paid: below zero they are rebates.", whole.fees_figure(material))
+    yield plotted(
+        "Profit by day and instrument", "After fees and funding; the table is below.", whole.days_figure(material, rows)
+    )
+    yield plotted("Where the profit came from", SOURCES, whole.sources_figure(material))
+    yield plotted("Spread captured", CAPTURED, whole.captured_figure(material))
+    yield plotted("Fees and funding", "Fees as paid: below zero they are rebates.", whole.fees_figure(material))
     few = f" The {LINES_MAX} instruments with the largest turnover." if len(material.symbols) > LINES_MAX else ""
-    yield _plot("Inventory", f"Signed value of each position.{few}", whole.inventory_figure(material))
+    yield plotted("Inventory", f"Signed value of each position.{few}", whole.inventory_figure(material))
     shown = material.symbols[:DETAILED_MAX]
     left = len(material.symbols) - len(shown)
     for symbol in shown:
         note = f"Our best quotes are dotted; the position is below.{one.thinned(material, symbol)}"
-        yield _plot(f"Fills on the price: {symbol}", note, one.price_figure(material, symbol))
+        yield plotted(f"Fills on the price: {symbol}", note, one.price_figure(material, symbol))
         note = one.quoting(material, symbol) + (f" {left} more instruments are in the tables." if left else "")
-        yield _plot(f"Quotes against the market: {symbol}", note, one.quotes_figure(material, symbol))
+        yield plotted(f"Quotes against the market: {symbol}", note, one.quotes_figure(material, symbol))
 
 
 SOURCES: Final = (
@@ -117,7 +123,8 @@ SIMULATED: Final = ("events", "a second", "ticks received", "replaced", "greates
 SUMMED: Final = ("pnl", "gross_pnl", "spread_captured", "inventory_pnl", "fees", "funding", "trades", "turnover")
 
 
-def _plot(title: str, note: str, figure: go.Figure) -> Plot:
+def plotted(title: str, note: str, figure: go.Figure) -> Plot:
+    """A figure as a section of a page."""
     data = figure.to_json().replace("<", "\\u003c")
     return Plot(title, note.strip(), data, int(figure.layout.height))
 
@@ -149,13 +156,18 @@ def facts(run: Mapping[str, Any], figures: Mapping[str, Any]) -> list[tuple[str,
     graph = run["graph"]
     limits = [(f"limits.{key}", value) for key, value in graph.get("limits", {}).items() if value is not None]
     orders = [(f"{name}", f"{count:,}") for name, count in figures["orders"].items()]
-    return [
-        ("Assumptions", _pairs(figures["assumptions"].items())),
-        ("Strategy and limits", _pairs([*graph["strategy"].items(), *limits])),
-        ("Orders sent", _pairs(orders)),
-        ("Hashes", _pairs(_flat(run.get("hashes", {})))),
-        ("Versions", _pairs(run.get("versions", {}).items())),
+    own = [
+        ("Assumptions", figures["assumptions"].items()),
+        ("Strategy and limits", [*graph["strategy"].items(), *limits]),
+        ("Orders sent", orders),
     ]
+    return facts_of(own, run)
+
+
+def facts_of(own: Sequence[tuple[str, Any]], described: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Tables of two columns, and the hashes and versions that every description has."""
+    whole = [*own, ("Hashes", _flat(described.get("hashes", {}))), ("Versions", described.get("versions", {}).items())]
+    return [(title, _pairs(items)) for title, items in whole]
 
 
 def _flat(hashes: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
