@@ -29,7 +29,7 @@ from msgspec.structs import astuple
 from core.execution import BUST, CORRECTION, TRADE, Executions
 from core.instrument import Instrument
 from core.message import ExecutionReport, Funding
-from core.price import BUY, E8
+from core.price import BUY, E8, Side
 
 INVERSE_UNITS: Final = 10**12
 """Units of the base currency that inverse values are rounded to: four digits below the satoshi in which venues settle."""
@@ -93,15 +93,14 @@ class Account:
 
     def _fold(self, report: ExecutionReport) -> None:
         """Count one execution: `flow_units` is what fills paid in and out, `cost_units` the open part's signed value at entry."""
-        qty, price, held = report.last_qty, report.last_px, self.position
-        scale = self._scale
-        value = (2 * qty * scale + price) // (2 * price) if scale else qty * price
+        qty, held = report.last_qty, self.position
+        value = self.value_units(report.last_px, qty)
         self.trades += 1
         self.turnover_units += value
         self.fees_e8 += report.commission_e8
+        self.flow_units += self.flow(report.side, value)
         if report.side != BUY:
             qty, value = -qty, -value
-        self.flow_units += self._direction * value
         after = self.position = held + qty
         if held * qty >= 0:
             self.cost_units += value
@@ -109,6 +108,26 @@ class Account:
             self.cost_units = _share(value, after, qty)
         else:
             self.cost_units = _share(self.cost_units, after, held)
+
+    # --- what things are worth
+
+    @property
+    def unit(self) -> float:
+        """What a unit is in the settlement currency."""
+        return self._unit
+
+    def value_units(self, price_ticks: int, qty_lots: int) -> int:
+        """Value of a fill in units."""
+        scale = self._scale
+        return (2 * qty_lots * scale + price_ticks) // (2 * price_ticks) if scale else qty_lots * price_ticks
+
+    def flow(self, side: Side, value_units: int) -> int:
+        """What a fill of that value pays in (negative) or out: linear buys pay, inverse buys receive."""
+        return self._direction * value_units if side == BUY else -self._direction * value_units
+
+    def open_value(self, price_ticks: float) -> float:
+        """The open position at a price, in the settlement currency: what `equity` adds to cash."""
+        return -(self._direction * self._worth(price_ticks) * self._unit)
 
     # --- what follows from them
 
@@ -162,7 +181,7 @@ class Account:
 
     def equity(self, price_ticks: float) -> float:
         """Cash and the open position at a price: everything earned since the beginning, after fees and funding."""
-        return self.cash - self._direction * self._worth(price_ticks) * self._unit
+        return self.cash + self.open_value(price_ticks)
 
     def _worth(self, price_ticks: float) -> float:
         """Signed value of the position at a price, in units; a price of 0 is no price."""

@@ -60,6 +60,7 @@ class SimVenue:
         self.instrument, self.replay, self.levels, self.day = instrument, replay, levels, day.day
         self._local_ns, self._exch_ns = day.local.ns, day.exch.ns
         self._frames_at = memoryview(np.ascontiguousarray(day.local.ns))  # type: ignore[arg-type]
+        self._times = replay.local_times
         self._mark_times, self._marks = day.marks.local_ns.tolist(), day.marks.mark_e8.tolist()
         self._skip(start)
         self._held: dict[int, _Held] = {}
@@ -99,14 +100,14 @@ class SimVenue:
     def absorb(self) -> tuple[int, int]:
         """Frames arrived since the last call, and how many of them no earlier turn has been charged for."""
         rows = self.replay.rows_local
-        fresh = frames_between(self._local_ns, self._absorbed, rows)
-        uncharged = frames_between(self._local_ns, self._charged, rows) if self._charged > self._absorbed else fresh
+        fresh = frames_between(self._times, self._absorbed, rows)
+        uncharged = frames_between(self._times, self._charged, rows) if self._charged > self._absorbed else fresh
         self._absorbed = self._charged = rows
         return fresh, uncharged
 
     def settle(self, free_at: int, frame_ns: int, until: int) -> int:
         """When a place is free of the turns that frames alone began before `until`; those frames count as charged."""
-        self._charged, free_at = settle_frames(self._local_ns, self._charged, self.replay.rows_local, free_at, frame_ns, until)
+        self._charged, free_at = settle_frames(self._times, self._charged, self.replay.rows_local, free_at, frame_ns, until)
         return free_at
 
     def tick(self, now: int) -> Tick:

@@ -182,6 +182,11 @@ class Replay:
         return frames_seen(self.at)
 
     @property
+    def local_times(self) -> int:
+        """The address of the local rows' times, for compiled functions (turns.py)."""
+        return self._words[w.LOCAL_ROWS + w.NS]
+
+    @property
     def rows_local(self) -> int:
         """Local rows seen."""
         return self._words[w.LOCAL_ROWS + w.UPCOMING]
