@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,9 +20,16 @@ def write(title: str, rows: Sequence[Mapping[str, object]], target: str | None =
     for row in rows:
         table.add_row(*(f"{value:,.3g}" if isinstance(value, float) else str(value) for value in row.values()))
     Console().print(table)
+    keep(title, rows, target)
+
+
+def keep(title: str, rows: Sequence[Mapping[str, object]], target: str | None) -> None:
+    """Write `{"title", "machine", "load", "rows"}` as JSON, if there is a target; `load`: what else the machine was doing."""
     if target:
         machine = {"python": platform.python_version(), "system": platform.platform(), "cpu": cpu()}
-        Path(target).write_text(json.dumps({"title": title, "machine": machine, "rows": list(rows)}, indent=1) + "\n")
+        Path(target).write_text(
+            json.dumps({"title": title, "machine": machine, "load": os.getloadavg()[0], "rows": list(rows)}, indent=1) + "\n"
+        )
 
 
 def cpu() -> str:

@@ -97,8 +97,26 @@ def follow(hbt, side, near, count, qty, tick_size, held, last_no):
 
 
 @numba.njit
-def quotes(hbt, step_ns, count, gap, lots, limit, held, tick_size, lot):
-    steps, checksum, last_no = 0, 0, 0
+def note_fills(hbt, lot, log, noted):
+    """Write down what is filled, before it is cleared: time, number, side, price, lots, maker; how many there are by now."""
+    values = hbt.orders(0).values()
+    while values.has_next():
+        own = values.get()
+        if own.status == FILLED and noted < len(log):
+            log[noted, 0] = own.exch_timestamp
+            log[noted, 1] = own.order_id
+            log[noted, 2] = 0 if own.side == 1 else 1
+            log[noted, 3] = own.exec_price_tick
+            log[noted, 4] = int(np.floor(own.exec_qty / lot + 0.5))
+            log[noted, 5] = int(own.arr[0].maker)
+            noted += 1
+    return noted
+
+
+@numba.njit
+def quotes(hbt, step_ns, count, gap, lots, limit, held, tick_size, lot, log):
+    """`log` (n, 6) int64: where fills are written down; of length 0 they are not."""
+    steps, checksum, last_no, noted = 0, 0, 0, 0
     qty = lots * lot
     held_bids, held_asks = held[0], held[1]
     while hbt.elapse(step_ns) == 0:
@@ -110,5 +128,7 @@ def quotes(hbt, step_ns, count, gap, lots, limit, held, tick_size, lot):
         checksum = (checksum * 31 + bid + 3 * ask + 5 * lots_held) & 0xFFFFFFFFFFFF
         last_no = follow(hbt, BID_SIDE, bid - gap, count if lots_held < limit else 0, qty, tick_size, held_bids, last_no)
         last_no = follow(hbt, ASK_SIDE, ask + gap, count if lots_held > -limit else 0, qty, tick_size, held_asks, last_no)
+        if len(log) > 0:
+            noted = note_fills(hbt, lot, log, noted)
         hbt.clear_inactive_orders(0)
     return steps, checksum

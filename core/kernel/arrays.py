@@ -73,7 +73,8 @@ class Arrays:
 
     def load_fills(self, most: int) -> None:
         """Keep a log of at most so many fills."""
-        self.words[w.FILLS_AT] = self._keep(np.zeros((most, w.FILL_WORDS), np.int64))
+        self.fills: Array = np.zeros((most, w.FILL_WORDS), np.int64)
+        self.words[w.FILLS_AT] = self._keep(self.fills)
         self.words[w.FILLS_SIZE] = most
 
     def _keep(self, array: Array) -> int:

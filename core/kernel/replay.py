@@ -174,6 +174,10 @@ class Replay:
                     self._slots.pop(order_no, None)
         return drained
 
+    def fills(self) -> Array:
+        """The log of fills at the exchange, in order: (n, 6) int64 of time, order number, side from 0, price, lots, maker."""
+        return self._arrays.fills[: self._words[w.FILLS]].copy()
+
     # --- counters ---------------------------------------------------------------------------------------------------------
 
     @property
