@@ -28,8 +28,8 @@ NUMBER: Final = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 RANGE: Final = re.compile(rf"({NUMBER}):({NUMBER}):({NUMBER})")
 VALUES_MAX: Final = 1_000
 """Of one key: a longer range is a step that was mistyped."""
-SETS_MAX: Final = 100_000
-"""Of one grid; each is checked before the first one runs, a millisecond or so."""
+SETS_MAX: Final = 20_000
+"""Of one grid; each is checked before the first one runs, which takes some milliseconds."""
 FIXED: Final = {
     "name": "a sweep has one name",
     "instruments": "--instruments names them, and every set runs on all of them",

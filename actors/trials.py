@@ -11,19 +11,23 @@ every table and figure; fills and equity of a set are a backtest's, which `--set
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from actors.errors import cause
-from actors.graph import Plan
+from actors.graph import US, Plan
+from actors.history.tickdb import TickDb
 from actors.sim.days import DayResult, Progress, watched
 from actors.tasks import Task
 from core.study.equity import Curve, chained, together
 from core.study.metrics import max_drawdown
+
+if TYPE_CHECKING:
+    from actors.sim.compiled import SetDay
 
 
 class Trial(Struct, frozen=True):
@@ -62,13 +66,44 @@ class Tried(Struct, frozen=True):
 
 def offers(plan: Plan) -> bool:
     """Whether a graph's strategy runs in the compiled day, and nothing of the graph needs the nodes."""
-    return False
+    from actors.sim.compiled import uncompiled
+
+    return not uncompiled(plan)
 
 
 def attempts(block: Block) -> Iterator[Progress | Tried]:
     """Try a block's sets. Never raises for what a set does: that is the set's row."""
+    if block.compiled:
+        yield from _compiled(block)
+        return
     for number, trial in enumerate(block.trials):
         yield from _simulated(block, trial, number)
+
+
+def _compiled(block: Block) -> Iterator[Progress | Tried]:
+    """All sets at once over each day; where one of them raises, each by itself."""
+    for day in block.days:
+        yield Progress(day, 0, len(block.trials))
+        try:
+            yield Tried(tuple(_in_one_loop(block, day, block.trials)))
+        except Exception:  # noqa: BLE001 - which set it was, and why, is found below
+            for number, trial in enumerate(block.trials):
+                yield Progress(day, number, len(block.trials))
+                try:
+                    yield Tried(tuple(_in_one_loop(block, day, [trial])))
+                except Exception as error:  # noqa: BLE001 - whatever a strategy raises is its set's result
+                    why = cause(error, block.plan.strategy_file.parent)
+                    yield Tried((failed(block, trial, day, why, traceback.format_exc()),))
+
+
+def _in_one_loop(block: Block, day: str, trials: Sequence[Trial]) -> Iterator[dict[str, Any]]:
+    from actors.sim.compiled import simulate_sets
+
+    base_ns = round(block.plan.graph.latency.feed_base_us * US)
+    prepared = TickDb(block.store).prepared(block.keys[0], day, base_ns)
+    found = simulate_sets(block.plan, prepared, [trial.parameters for trial in trials])
+    for trial, one in zip(trials, found, strict=True):
+        yield row(trial.number, one.summary, _curve(one))
 
 
 def _simulated(block: Block, trial: Trial, number: int) -> Iterator[Progress | Tried]:
@@ -89,7 +124,7 @@ def _simulated(block: Block, trial: Trial, number: int) -> Iterator[Progress | T
         yield Tried(tuple(rows))
 
 
-def _curve(result: DayResult) -> Curve:
+def _curve(result: DayResult | SetDay) -> Curve:
     """The day's equity, all instruments together, from 0 on."""
     table = result.equity
     parts = []
@@ -97,7 +132,7 @@ def _curve(result: DayResult) -> Curve:
         mine = table["symbol"] == symbol
         parts.append(chained([{name: table[name][mine] for name in ("time_ns", "equity", "notional")}]))
     whole = together(parts)
-    return whole._replace(equity=whole.equity - result.summary["start_equity"])
+    return whole._replace(equity=whole.equity - result.summary.get("start_equity", 0.0))
 
 
 SUMMED = ("pnl", "gross_pnl", "fees", "funding", "turnover")
