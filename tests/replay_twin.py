@@ -301,7 +301,7 @@ class TwinDay:
             self._fill(t, order, sign * best, order.leaves, False)
             return
         levels = self.exch_book.levels[other]
-        limit = best - 99 if order.tif == w.MARKET else -order.rank
+        limit = best - 99 - order.side if order.tif == w.MARKET else -order.rank
         ranks = sorted((rank for rank in levels if limit <= rank <= best), reverse=True)
         if order.tif == w.FOK and sum(levels[rank] for rank in ranks) < order.leaves:
             self._respond(t, order, w.EXPIRED, order.price, order.leaves)

@@ -13,7 +13,7 @@ from core.kernel import state as w
 from core.kernel.index import index_day
 from core.kernel.layout import ASK, BID, BUY, CLEAR, CLEAR_ASK, CLEAR_BID, SELL
 from core.kernel.replay import FOREVER, QUEUES, RANGE_MAX, Latency, Queue, Replay
-from tests.hostile import columns, hostile_day
+from tests.hostile import columns, hostile_day, wild_day
 from tests.replay_twin import TwinDay
 
 NO_BOOK = np.zeros((0, 2), np.int64)
@@ -76,6 +76,72 @@ def check_day(seed: int, kind: str, partial: bool, count: int = 150, indexed: bo
         for _ in range(int(rng.integers(0, 4))):
             act(rng, replay, twin)
     return fills
+
+
+def check_wild_day(seed: int, count: int = 200) -> int:
+    """Linear, prepared, and prepared as a host of several moves it: in everything they tell alike; returns how many fills."""
+    rng = np.random.default_rng(seed)
+    wide, partial = bool(rng.random() < 0.3), bool(rng.random() < 0.5)
+    exch, local, bids, asks = wild_day(rng, count, most=1 << 40 if wide else (1 << 31) - 1)
+    day = (columns(exch, wide), columns(local, wide), bids, asks)
+    latency = Latency(int(rng.integers(0, 40)), int(rng.choice([0, 7, 300])))
+    start = int(rng.integers(exch[0, 0] - 20, exch[-1, 0])) if rng.random() < 0.4 else None
+    terms = (float(rng.choice([0.001, 1.0, 5.0])), Queue(KINDS[seed % len(KINDS)], 2.0), latency, partial, 64, start)
+    index = index_day(*day, int(rng.choice([4, 16, 1 << 15])))
+    linear = Replay(*day, *terms)
+    replays = [linear, Replay(*day, *terms, index=index), Replay(*day, *terms, index=index)]
+    fills, number = 0, 0
+    while not linear.exhausted:
+        until = linear.now + int(rng.integers(0, 60))
+        told = [hear(replays[0], until), hear(replays[1], until), look_and_hear(replays[2], until, max(latency.entry_ns, 1))]
+        fills += sum(r.kind == w.FILLED for r in told[0])
+        bid, _, ask, _ = linear.best()
+        seen = [
+            (r.now, r.best(), r.next_feed(), r.next_response(), r.frames, r.rows_local, r.rows_exch, r.exhausted) for r in replays
+        ]
+        if rng.random() < 0.5:
+            seen = [(*one, r.levels(2000), r.take_trades(), r.best_exch()) for one, r in zip(seen, replays, strict=True)]
+        assert told[0] == told[1] == told[2]
+        assert seen[0] == seen[1] == seen[2]
+        for _ in range(int(rng.integers(0, 4)) if linear.now < exch[-1, 0] else 0):
+            what, price, lots = rng.random(), (bid or ask or 20_000) + int(rng.integers(-4, 5)), int(rng.integers(1, 12))
+            old, side, tif = max(1, number - int(rng.integers(0, 9))), int(rng.integers(1, 3)), str(rng.choice(TIFS[:-1]))
+            number += what < 0.6
+            for replay in replays:
+                if what < 0.6:
+                    replay.new(replay.now, number, side, price, lots, "1" if what < 0.05 else "2", tif)
+                elif what < 0.8:
+                    replay.cancel(replay.now, old)
+                else:
+                    replay.modify(replay.now, old, price, lots, total=what > 0.9)
+    return fills
+
+
+def hear(replay: Replay, until: int) -> list[Any]:
+    heard = []
+    while replay.advance(until) < until or replay.answered:
+        heard += replay.responses()
+    return heard
+
+
+def look_and_hear(replay: Replay, until: int, ahead: int) -> list[Any]:
+    """In steps no longer than a request's way, the exchange's side first."""
+    heard = []
+    while replay.now < until:
+        step = min(until, replay.now + ahead)
+        heard += hear(replay, max(min(step, replay.look(step)), replay.now))
+        if replay.now < step:
+            heard += hear(replay, min(step, replay.now + 1))
+    return heard + hear(replay, until)
+
+
+def test_wild_days_replay_alike_from_rows_and_from_the_index() -> None:
+    assert sum(check_wild_day(seed) for seed in range(24)) > 200
+
+
+@pytest.mark.slow
+def test_many_wild_days_replay_alike_from_rows_and_from_the_index() -> None:
+    assert sum(check_wild_day(seed, 400) for seed in range(1000, 2000)) > 10_000
 
 
 def _comparable(response: Any) -> Any:

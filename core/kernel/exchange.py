@@ -109,7 +109,7 @@ NEARBY = 32
 SLOT_BYTES = 8 * SLOT_WORDS
 TAKER, MAKER = 0, 1
 MARKET_DEPTH = 100
-"""Ticks that a market order walks with partial fills: the reference's."""
+"""Ticks that a market order to buy walks with partial fills, one to sell walks one more: the reference's."""
 
 
 @inlined
@@ -322,7 +322,7 @@ def take(s: int, t: int, slot: int) -> None:
         fill(s, t, slot, rank_of(other, best), i64(o, LEAVES), TAKER)
         return
     first = i64(s, RANK_LOW + other)
-    limit = best - MARKET_DEPTH + 1 if tif == MARKET else -rank_of(side, i64(o, PRICE))
+    limit = best - MARKET_DEPTH + 1 - side if tif == MARKET else -rank_of(side, i64(o, PRICE))
     if tif == FOK:
         shown = 0
         for rank in range(max(limit, first), best + 1):
