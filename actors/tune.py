@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from msgspec import Struct, structs
 
 from actors.backtest import RESULTS, versions
 from actors.crew import worked
-from actors.errors import UserError
+from actors.errors import Exit, UserError
 from actors.graph import Plan, describe, read
 from actors.grid import Axis, ParameterSet, axes, parameter_sets, worlds
 from actors.history.tickdb import TickDb
@@ -81,16 +82,23 @@ def sweep_job(
     overrides: Sequence[str] = (),
     days: str = "",
     instruments: Sequence[str] = (),
+    runs_max: int | None = None,
 ) -> SweepJob:
     """Read a graph and a grid of `key=values` texts, and check every set.
 
-    Raises UserError for what `read`, `axes`, `parameter_sets` and `job` refuse; a value that a strategy refuses names its set.
+    Raises UserError for what `read`, `axes`, `parameter_sets` and `job` refuse, and for more than `runs_max` runs; a value that a
+    strategy refuses names its set.
     """
     along = axes(grid)
     plan = read(graph, overrides)
-    sets = parameter_sets(graph, overrides, along)
     db = TickDb(store)
     keys = resolved(db, instruments or plan.graph.instruments)
+    cells = sum(len(task.days) for task in job(plan, store, days, [str(key) for key in keys]).tasks)
+    count = prod(len(axis.values) for axis in along)
+    if runs_max is not None and count * cells > runs_max:
+        size = f"{count:,} sets x {cells:,} days of an instrument = {count * cells:,} runs"
+        raise UserError(f"{size}, more than {runs_max:,}: narrow the grid, or say --yes", Exit.CONFIGURATION)
+    sets = parameter_sets(graph, overrides, along)
     for one in sets:
         try:
             rehearse(one.plan, db, keys)

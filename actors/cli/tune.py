@@ -86,11 +86,9 @@ def grid(
     if by not in OBJECTIVES:
         raise UserError(f"--by {by}: {nearest(by, OBJECTIVES)}", Exit.CONFIGURATION)
     wanted = [name.strip() for name in instruments.split(",") if name.strip()]
-    work = sweep_job(graph, store, set_grid, set_, days, wanted)
-    size = f"{len(work.sets):,} sets x {work.runs // len(work.sets):,} days of an instrument = {work.runs:,} runs"
-    if work.runs > RUNS_MAX and not yes:
-        raise UserError(f"{size}, more than {RUNS_MAX:,}: narrow the grid, or say --yes", Exit.CONFIGURATION)
-    sys.stderr.write(f"{size}\n")
+    work = sweep_job(graph, store, set_grid, set_, days, wanted, None if yes else RUNS_MAX)
+    each = work.runs // len(work.sets)
+    sys.stderr.write(f"{len(work.sets):,} sets x {each:,} days of an instrument = {work.runs:,} runs\n")
     try:
         with board("runs") as watcher:
             found = tune(work, results, workers or len(os.sched_getaffinity(0)), address, ray, watcher, by, block)

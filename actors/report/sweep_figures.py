@@ -15,6 +15,8 @@ from core.study.selection import day_correlation
 if TYPE_CHECKING:
     from actors.sweep import Sweep
 
+CHIP, SMALL = "rgba(255,255,255,0.82)", {"size": 11, "color": "#1d2733"}
+"""What is written over lines, on both grounds."""
 TOP: Final = 6
 """Sets with a line of their own."""
 LINES_MAX: Final = 2_000
@@ -87,8 +89,10 @@ def parallel_figure(sweep: Sweep) -> go.Figure:
     for k, (_, _, ticks) in enumerate(axes):
         figure.add_shape(type="line", x0=k, x1=k, y0=0, y1=1, line={"color": GRID, "width": 2}, layer="below")
         for height, written in ticks:
-            figure.add_annotation(x=k, y=height, text=written, showarrow=False, xanchor="left", xshift=5, font={"size": 11})
-    look(figure, 420)
+            figure.add_annotation(
+                x=k, y=height, text=written, showarrow=False, xanchor="left", xshift=5, font=SMALL, bgcolor=CHIP
+            )
+    look(figure, 420).update_layout(legend={"traceorder": "reversed"})
     figure.update_xaxes(tickvals=list(range(len(axes))), ticktext=[title for title, _, _ in axes], showgrid=False)
     figure.update_xaxes(range=[-0.12, len(axes) - 1 + 0.4])
     return figure.update_yaxes(visible=False, range=[-0.06, 1.06])
@@ -135,7 +139,7 @@ def days_figure(sweep: Sweep) -> go.Figure:
     for n, k in enumerate(standing.order[:TOP]):
         look_of = {"color": COLOURS[n % len(COLOURS)], "width": 2.6 if n == 0 else 1.4}
         figure.add_scatter(x=days, y=daily[row[int(k)]], mode="lines+markers", name=f"{n + 1}. set {k + 1}", line=look_of)
-    look(figure, 360, "x unified")
+    look(figure, 360, "x unified").update_layout(legend={"traceorder": "normal"})
     figure.update_yaxes(title_text=standing.by.title)
     room = max(5 - len(days), 0) / 2 + 0.3
     return figure.update_xaxes(type="category", range=[-room, len(days) - 1 + room])
@@ -153,7 +157,7 @@ def order_figure(sweep: Sweep) -> go.Figure:
         beside.append(float(np.mean(near)) if near else None)
     figure.add_scatter(
         x=ranks, y=beside, mode="markers", name="mean of its neighbours in the grid", hoverinfo="skip",
-        marker={"color": COLOURS[1], "size": 5, "symbol": "line-ew-open"},
+        marker={"color": COLOURS[1], "size": 9, "symbol": "line-ew-open"},
     )  # fmt: skip
     figure.add_scatter(
         x=ranks, y=scores[standing.order], text=words, mode="markers", name="set", marker={"color": LINE, "size": 6},

@@ -67,7 +67,8 @@ def content(sweep: Sweep) -> dict[str, Any]:
 def _tiles(sweep: Sweep) -> Iterator[tuple[str, str, str, str]]:
     standing, luck = sweep.standing, sweep.standing.luck
     kind = standing.by.kind
-    yield "sets", f"{luck.sets:,}", f"{luck.distinct:,} of them different", ""
+    above = int((standing.scores[standing.order] > 0).sum())
+    yield "sets", f"{luck.sets:,}", f"{luck.distinct:,} different, {above:,} above 0", ""
     yield "days", f"{luck.days:,}", f"{len(sweep.rows):,} runs", ""
     if not len(standing.complete):
         return
@@ -78,8 +79,6 @@ def _tiles(sweep: Sweep) -> Iterator[tuple[str, str, str, str]]:
         ("worst set", scores[-1], standing.by.title),
     ):
         yield title, say(float(score), kind), of, "good" if score > 0 else "bad" if score < 0 else ""
-    gained = float((scores > 0).mean())
-    yield "sets above 0", f"{gained:.0%}", f"{(scores > 0).sum():,} of {len(scores):,}", ""
     yield "luck", luck.verdict, "in words below", "bad" if luck.verdict == "likely" else ""
 
 
