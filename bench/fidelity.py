@@ -63,8 +63,11 @@ def latency_of(text: str, start_ns: int, end_ns: int) -> Latency:
     return Latency(rows=np.stack([sent, sent + entry_ns, sent + entry_ns + response_ns], axis=1))
 
 
-def compare(ours: Mapping[str, OurDesk], theirs: TheirDesk, make: Any, step_ns: int) -> Outcome:
-    """Run a strategy in all of them, step by step, until the data ends or something differs. `ours` by what they are called."""
+def compare(ours: Mapping[str, OurDesk], theirs: TheirDesk, make: Any, step_ns: int, last_ns: int) -> Outcome:
+    """Run a strategy in all of them, step by step, until the data ends or something differs. `ours` by what they are called.
+
+    After `last_ns`, the last row's time, it decides nothing more: who sends more often than answers come would never end.
+    """
     desks: dict[str, Desk] = {"reference": theirs, **ours}
     players = {name: make() for name in desks}
     steps, fills, alone, ended = 0, 0, 0, ""
@@ -82,7 +85,7 @@ def compare(ours: Mapping[str, OurDesk], theirs: TheirDesk, make: Any, step_ns: 
         else:
             fills += heard
             steps += 1
-        for name, desk in desks.items():
+        for name, desk in desks.items() if min(desk.now for desk in ours.values()) < last_ns else ():
             players[name].decide(desk)
 
 
@@ -121,7 +124,9 @@ def run_day(day: Any, arguments: argparse.Namespace) -> Outcome:
     terms = (day.exch, day.local, day.bids, day.asks, grid, queue_of(arguments.queue), latency, arguments.partial)
     ours = {"linear": OurDesk(*terms), "prepared": OurDesk(*terms, index=index_of(day))}
     theirs = TheirDesk(*terms)
-    outcome = compare(ours, theirs, lambda: STRATEGIES[arguments.strategy](grid), round(arguments.step_ms * MS))
+    last_ns = max(int(rows.ns[-1]) for rows in (day.exch, day.local))
+    make = STRATEGIES[arguments.strategy]
+    outcome = compare(ours, theirs, lambda: make(grid), round(arguments.step_ms * MS), last_ns)
     where = f"{day.key} {day.day} {arguments.strategy} {arguments.queue} {arguments.latency}"
     if outcome.difference:
         print(f"{where}: after {outcome.steps} steps and {outcome.fills} equal fills: {outcome.difference}")
