@@ -16,6 +16,7 @@ from actors.history.prepared import PreparedDay
 from actors.history.synth import synthesize
 from actors.history.tickdb import TickDb
 from actors.launch import simulated
+from actors.sim import compiled
 from actors.sim import road as roads
 from actors.sim.compiled import result, simulate_sets, uncompiled
 from actors.sim.days import simulate
@@ -145,6 +146,31 @@ def test_a_set_of_parameters_is_the_day_that_a_backtest_gives(day: PreparedDay) 
         (theirs,) = simulate(plan, str(store), [day.key], [day.day])
         same = set(found.summary) - {"digest", "seconds", "rows_per_s"}
         assert {name: found.summary[name] for name in same} == {name: theirs.summary[name] for name in same}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [(), WORLDS["little allowed"], (*WORLDS["far from the venue"], "queue.partial_fills=true")],
+    ids=["free", "limits", "far"],
+)
+def test_sets_that_go_through_the_day_together_are_their_roads(day: PreparedDay, extra: tuple[str, ...]) -> None:
+    """Where nothing takes time but the venue: looks are shared, messages are not sent, and nothing is different."""
+    plan = read(GRAPH, [*NEAR, *IDLE, "latency.link_us=0", *extra])
+    sets: list[dict[str, Any]] = [{"gamma": gamma, "adj1": adj1} for gamma in (0.05, 0.3) for adj1 in (0.1, 0.3)]
+    sets += [{"window_s": 60.0}, {"window_s": 60.0, "delta": 9}, {"requote_ms": 250}, {}]
+    assert compiled.immediate(plan)
+    index = index_day(day.exch, day.local, day.bids, day.asks)
+    together = simulate_sets(plan, day, sets)
+    for given, found in zip(sets, together, strict=True):
+        alone = compiled._simulate(plan, day, index, given)
+        for mine, theirs in ((found.fills, alone.fills), (found.equity, alone.equity)):
+            for name in theirs:
+                np.testing.assert_array_equal(mine[name], theirs[name], err_msg=name)
+        same = set(alone.summary) - {"seconds", "rows_per_s"}
+        assert {name: found.summary[name] for name in same} == {name: alone.summary[name] for name in same}
+    digests = [found.summary["digest"] for found in together]
+    assert digests[-1] == digests[2], "the last set is the third, in other words"
+    assert len(set(digests)) == len(sets) - 1
 
 
 def test_what_cannot_be_compiled_says_why(tmp_path: Path) -> None:

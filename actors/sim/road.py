@@ -126,9 +126,20 @@ class Road:
         self._room(p.TICK_AT, VIEW.itemsize // 8)
         self._room(p.TRADES_AT, 9)
 
+    @property
+    def look_parameters(self) -> bytes:
+        """What the strategy looks with: roads for which it is equal see the same."""
+        assert isinstance(self.strategy, Quoter)
+        return self.strategy.desk.record["fit"].tobytes()
+
+    @property
+    def at(self) -> int:
+        """The address that compiled functions take."""
+        return int(self._words.ctypes.data)
+
     def _announce(self) -> None:
         """What is known beforehand, in the graph's order: trading on, the start, fundings; and the first sample is taken."""
-        at, words = self._words.ctypes.data, self._words
+        at, words = self.at, self._words
         for kind in (p.TRADE_ON, p.START):
             p.push(at, self.start, p.ARRIVAL, p.STRATEGY, p.make(at, kind, p.STRATEGY, -1))
         for n, settle in enumerate(self.day.fundings.settle_ns.tolist()):
@@ -150,10 +161,24 @@ class Road:
 
     def run(self) -> None:
         """Run the day. Raises UserError when it outgrows its room."""
-        at = self._words.ctypes.data
-        if not run_road(at, self.end):
+        run_road(self.at, self.end)
+        self.close()
+
+    def close(self) -> None:
+        """The day is over: the last sample. Raises UserError for a run that outgrew its room."""
+        sample(self.at, self.end)
+        if self._words[p.BROKEN]:
             raise UserError(f"{self.day.key} {self.day.day}: {WORDS[int(self._words[p.BROKEN])]}")
-        sample(at, self.end)
+
+    def follows(self, leader: Road) -> None:
+        """Look at what another road looks at, and remember what it remembers."""
+        for word in (p.VIEW_AT, p.SEEN_AT, p.FIT_AT):
+            self._words[word] = leader._words[word]
+
+    def take_ticks(self, leader: Road) -> None:
+        """Count the leader's ticks as one's own."""
+        for word in (p.DELIVERED, p.REPLACED, p.TICK_WAITS, p.AGE_MAX):
+            self._words[word] = leader._words[word]
 
     def count(self, word: int) -> int:
         """A scalar of the road."""

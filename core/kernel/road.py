@@ -359,8 +359,9 @@ def note_request(d: int, time: int, kind: int, o: int) -> None:
 
 @compiled
 def book(d: int, ns: int, side: int, price: int, lots: int, maker: int, number: int) -> None:
-    """Into the log of what risk booked."""
-    see_mid(d)
+    """Into the log of what risk booked; executions with the mid that was known then."""
+    if side >= 0:
+        see_mid(d)
     n = i64(d, p.BOOKED)
     if n >= i64(d, p.BOOKED_SIZE):
         put_i64(d, p.BROKEN, p.LOG_FULL)
@@ -372,7 +373,7 @@ def book(d: int, ns: int, side: int, price: int, lots: int, maker: int, number: 
     put_i64(at, p.BOOKED_QTY, lots)
     put_i64(at, p.BOOKED_MAKER, maker)
     put_i64(at, p.BOOKED_POSITION, i64(d, p.RISK_POSITION))
-    put_i64(at, p.BOOKED_MID, i64(d, p.MID_TWICE))
+    put_i64(at, p.BOOKED_MID, i64(d, p.MID_TWICE) if side >= 0 else 0)
     put_i64(at, p.BOOKED_NO, number)
     put_i64(d, p.BOOKED, n + 1)
 
