@@ -71,7 +71,7 @@ class Wild:
         """Mostly nothing passes in a burst; now and then a long time does."""
         self.burst -= 1
         if self.burst < 0:
-            self.now += 10 * int(self.rng.integers(0, 3)) * int(self.rng.integers(0, 5)) + 5000 * (self.rng.random() < 0.01)
+            self.now += 10 * int(self.rng.integers(0, 3)) * int(self.rng.integers(0, 5)) + 500 * (self.rng.random() < 0.01)
             self.burst = int(self.rng.integers(5, 40)) if self.rng.random() < 0.03 else 0
         if self.rng.random() < 0.15:
             self.mid += int(self.rng.integers(-1, 2)) * int(self.rng.choice([1, 1, 1, self.near]))
