@@ -24,7 +24,7 @@ import numpy as np
 
 from core.kernel.indicators import FLOW, LEVELS, SAMPLES, depth_reached, flow_intensity, flow_put, flow_sigma
 from core.kernel.memory import compiled
-from core.kernel.quoting import ASK, BID, QUOTES, want
+from core.kernel.quoting import ASK, BID, QUOTES, want_grid
 from core.quoter import Program, Quoter
 from core.strategy import SECOND, ParameterError
 
@@ -85,10 +85,8 @@ def lay(view: Any, seen: Any, own: Any, state: Any, params: Any, out: Any) -> No
     delta, lots = params.delta, params.order_lots
     bid = math.floor(min(reservation - half_spread, float(view.bid)) / delta) * delta
     ask = math.ceil(max(reservation + half_spread, float(view.ask)) / delta) * delta
-    for i in range(min(params.grid_num, (params.max_lots - own.position) // lots, bid // delta)):
-        want(out, BID, bid - i * delta, lots)
-    for i in range(min(params.grid_num, (params.max_lots + own.position) // lots)):
-        want(out, ASK, ask + i * delta, lots)
+    want_grid(out, BID, bid, -delta, min(params.grid_num, (params.max_lots - own.position) // lots, bid // delta), lots)
+    want_grid(out, ASK, ask, delta, min(params.grid_num, (params.max_lots + own.position) // lots), lots)
 
 
 @compiled

@@ -147,7 +147,7 @@ def result(road: Road, seconds: float) -> SetDay:
         "status": "done",
         "cause": None,
         "digest": _digest(road, booked),
-        "fills": int((booked[:, p.BOOKED_SIDE] >= 0).sum()),
+        "fills": road.fills,
         "pnl": last - first,
         "gross_pnl": last - first + fees - funding,
         "fees": fees,

@@ -180,6 +180,12 @@ class Road:
         for word in (p.DELIVERED, p.REPLACED, p.TICK_WAITS, p.AGE_MAX):
             self._words[word] = leader._words[word]
 
+    @property
+    def fills(self) -> int:
+        """How many executions risk has booked."""
+        booked = self.booked[: self.count(p.BOOKED), p.BOOKED_SIDE]
+        return int((booked >= 0).sum())
+
     def count(self, word: int) -> int:
         """A scalar of the road."""
         return int(self._words[word])

@@ -63,6 +63,25 @@ def want(out: Any, side: int, tick: int, lots: int) -> None:
 
 
 @compiled
+def want_grid(out: Any, side: int, first: int, step: int, count: int, lots: int) -> None:
+    """Ask for `count` quotes of `lots` each: the first at `first`, each further one `step` ticks from the one before."""
+    if side == BID:
+        begin = out.bids
+        end = min(begin + max(count, 0), QUOTES)
+        for n in range(begin, end):
+            out.bid[n, 0] = first + (n - begin) * step
+            out.bid[n, 1] = lots
+        out.bids = end
+    else:
+        begin = out.asks
+        end = min(begin + max(count, 0), QUOTES)
+        for n in range(begin, end):
+            out.ask[n, 0] = first + (n - begin) * step
+            out.ask[n, 1] = lots
+        out.asks = end
+
+
+@compiled
 def run_look(look: int, market: int, seen: int, fit: int) -> None:
     """Call a strategy's `look` by addresses."""
     call3(look, market, seen, fit)

@@ -222,16 +222,44 @@ def hear_wake(d: int, time: int, done: int) -> None:
 def wants_other(d: int, out: int) -> bool:
     """Whether the quotes wanted are others than last time; notes them. If not, and nothing was heard, there is nothing to do."""
     last = i64(d, p.LAST_OUT_AT)
-    other = False
-    for side in range(2):
-        count = i64(out, OUT_COUNT + side)
-        other = other or count != i64(last, OUT_COUNT + side)
-        put_i64(last, OUT_COUNT + side, count)
-        first = OUT_QUOTES + 2 * QUOTES * side
-        for word in range(first, first + 2 * count):
-            other = other or i64(out, word) != i64(last, word)
-            put_i64(last, word, i64(out, word))
-    return other
+    bids, asks = i64(out, OUT_COUNT), i64(out, OUT_COUNT + 1)
+    other = (bids ^ i64(last, OUT_COUNT)) | (asks ^ i64(last, OUT_COUNT + 1))
+    if other == 0:
+        for word in range(OUT_QUOTES, OUT_QUOTES + 2 * bids):
+            other |= i64(out, word) ^ i64(last, word)
+        for word in range(OUT_QUOTES + 2 * QUOTES, OUT_QUOTES + 2 * QUOTES + 2 * asks):
+            other |= i64(out, word) ^ i64(last, word)
+    if other == 0:
+        return False
+    for word in range(OUT_QUOTES + 4 * QUOTES):
+        put_i64(last, word, i64(out, word))
+    return True
+
+
+@compiled
+def even_step(quotes: int, count: int) -> int:
+    """By how much each quote differs from the one before, if that is the same for all of them; 0 when it is not."""
+    step = i64(quotes, 2) - i64(quotes, 0) if count > 1 else 1
+    for q in range(2, count):
+        if i64(quotes, 2 * q) - i64(quotes, 2 * q - 2) != step:
+            return 0
+    return step
+
+
+@compiled
+def matching(quotes: int, count: int, step: int, price: int) -> int:
+    """Which of the quotes are at a price: a bit each. `step`: even_step's."""
+    if count == 0:
+        return 0
+    if step != 0:
+        away = price - i64(quotes, 0)
+        n = away // step
+        return 1 << n if n * step == away and 0 <= n < count else 0
+    found = 0
+    for q in range(count):
+        if i64(quotes, 2 * q) == price:
+            found |= 1 << q
+    return found
 
 
 @compiled
@@ -239,25 +267,21 @@ def follow(d: int, side: int, out: int, done: int) -> None:
     """Cancel a side's quotes that are not wanted, post what is missing; core/quoter.py says why so."""
     quotes = out + 8 * (OUT_QUOTES + 2 * QUOTES * side)
     count = i64(out, OUT_COUNT + side)
-    mine, before = i64(d, p.MINE_AT), i64(d, p.MINE)
-    for k in range(before):
+    step = even_step(quotes, count)
+    mine, taken = i64(d, p.MINE_AT), 0
+    for k in range(i64(d, p.MINE)):
         order = i64(mine, k)
         o = placed(d, order)
-        if i64(o, p.PLACED_SIDE) != side or not i64(o, p.S_ACK) or i64(o, p.S_ASKED) or i64(o, p.S_CUM) >= i64(o, p.PLACED_QTY):
+        if i64(o, p.PLACED_SIDE) != side:
             continue
-        wanted = False
-        for q in range(count):
-            wanted = wanted or i64(quotes, 2 * q) == i64(o, p.PLACED_PRICE)
-        if not wanted:
+        found = matching(quotes, count, step, i64(o, p.PLACED_PRICE))
+        taken |= found
+        if not found and i64(o, p.S_ACK) and not i64(o, p.S_ASKED) and i64(o, p.S_CUM) < i64(o, p.PLACED_QTY):
             put_i64(o, p.S_ASKED, 1)
             push(d, done + i64(d, p.LINK_NS), p.ARRIVAL, p.RISK, make(d, p.CANCEL_ORDER, p.RISK, order))
     for q in range(count):
-        price, taken = i64(quotes, 2 * q), False
-        for k in range(before):
-            o = placed(d, i64(mine, k))
-            taken = taken or (i64(o, p.PLACED_SIDE) == side and i64(o, p.PLACED_PRICE) == price)
-        if not taken:
-            post(d, side, price, i64(quotes, 2 * q + 1), done)
+        if not taken >> q & 1:
+            post(d, side, i64(quotes, 2 * q), i64(quotes, 2 * q + 1), done)
 
 
 @compiled

@@ -15,7 +15,19 @@ from core.kernel.memory import call3, call6, compiled, i64, put_i64
 from core.kernel.post import let_go, placed
 from core.kernel.quoting import OUT_COUNT, OUT_QUOTES, QUOTES, VIEW_NOW, VIEW_TRADES
 from core.kernel.request import read_responses, send, send_new
-from core.kernel.road import BATCH, add, book, hear_tick, make_tick, note_request, refused, sample, wants_other
+from core.kernel.road import (
+    BATCH,
+    add,
+    book,
+    even_step,
+    hear_tick,
+    make_tick,
+    matching,
+    note_request,
+    refused,
+    sample,
+    wants_other,
+)
 from core.kernel.state import (
     ACCEPTED,
     ASK_SIDE,
@@ -131,27 +143,23 @@ def follow_now(d: int, side: int, out: int, now: int) -> None:
     s = i64(d, p.REPLAY)
     quotes = out + 8 * (OUT_QUOTES + 2 * QUOTES * side)
     count = i64(out, OUT_COUNT + side)
-    mine, before = i64(d, p.MINE_AT), i64(d, p.MINE)
-    for k in range(before):
+    step = even_step(quotes, count)
+    mine, taken = i64(d, p.MINE_AT), 0
+    for k in range(i64(d, p.MINE)):
         o = placed(d, i64(mine, k))
-        if i64(o, p.PLACED_SIDE) != side or not i64(o, p.S_ACK) or i64(o, p.S_ASKED):
+        if i64(o, p.PLACED_SIDE) != side:
             continue
-        wanted = False
-        for q in range(count):
-            wanted = wanted or i64(quotes, 2 * q) == i64(o, p.PLACED_PRICE)
-        if not wanted:
+        found = matching(quotes, count, step, i64(o, p.PLACED_PRICE))
+        taken |= found
+        if not found and i64(o, p.S_ACK) and not i64(o, p.S_ASKED):
             put_i64(o, p.S_ASKED, 1)
             put_i64(o, p.USES, i64(o, p.USES) + 1)
             note_request(d, now, p.CANCEL_ORDER, o)
             add(d, p.HANDLED, 2)
             send(s, now, CANCEL, i64(o, p.SLOT), i64(o, p.NUMBER), 0, 0)
     for q in range(count):
-        price, taken = i64(quotes, 2 * q), False
-        for k in range(before):
-            o = placed(d, i64(mine, k))
-            taken = taken or (i64(o, p.PLACED_SIDE) == side and i64(o, p.PLACED_PRICE) == price)
-        if not taken:
-            post_now(d, side, price, i64(quotes, 2 * q + 1), now)
+        if not taken >> q & 1:
+            post_now(d, side, i64(quotes, 2 * q), i64(quotes, 2 * q + 1), now)
 
 
 @compiled
