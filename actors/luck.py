@@ -86,7 +86,7 @@ class Luck(Struct, frozen=True):
         if self.days < DAYS_FEW:
             said.append(f"{self.days} days are few: fewer than {DAYS_FEW} cannot show that an order of sets lasts.")
         said.append(
-            f"Were all sets alike, the best of them would look as good as this one in {self.chance:.0%} of cases "
+            f"Were all sets alike, the best of them would look as good as this one {_often(self.chance)} "
             "(the sets of each day shuffled)."
         )
         if self.correlation is not None:
@@ -105,3 +105,7 @@ class Luck(Struct, frozen=True):
     def json(self) -> dict[str, Any]:
         """For machines."""
         return {"verdict": self.verdict, "sentences": self.sentences, **msgspec.structs.asdict(self)}
+
+
+def _often(share: float) -> str:
+    return "in fewer than 1% of cases" if share < 0.01 else f"in {share:.0%} of cases"

@@ -116,9 +116,13 @@ def _axes(sweep: Sweep, table: Sequence[dict[str, Any]]) -> Iterator[tuple[str, 
     ):
         found = [row[name] for row in table]
         low, high = (0.0, 1.0) if name == "days_above_median" else (min(found, default=0.0), max(found, default=1.0))
-        ticks = [(k / 4, f"{low + (high - low) * k / 4:,.3g}") for k in range(5)] if high > low else [(0.5, f"{low:,.3g}")]
+        ticks = [(k / 4, _brief(low + (high - low) * k / 4)) for k in range(5)] if high > low else [(0.5, f"{low:,.3g}")]
         span = high - low
         yield title, lambda row, name=name, low=low, span=span: (row[name] - low) / span if span > 0 else 0.5, ticks  # type: ignore[misc]
+
+
+def _brief(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def days_figure(sweep: Sweep) -> go.Figure:
