@@ -127,6 +127,8 @@ class OurDesk(Desk):
                 else:
                     order.live, order.pending = True, order.pending and response.maker
             elif response.kind in (w.CANCELED, w.EXPIRED, w.REJECTED):
+                if self.partial:  # the reference's record then has the time of the order's end only
+                    self.fills = [f._replace(exch_ns=response.exch_ns) if f.order_no == order.order_no else f for f in self.fills]
                 del self.orders[order.order_no]
             elif response.kind in (w.ACCEPTED, w.REPLACED):
                 order.live, order.pending = True, False
