@@ -3,8 +3,8 @@
 Each case (`bench/cases.py`) runs the same strategy on both: the reference on its array depth, its fastest, with bounds around the
 day's prices; ours linear, row by row, and prepared, from the day's index, which is made once a day and timed apart. Compilation
 and loading are not in the speeds; a run's time is the best of several, in this thread's own processor time, so that a busy
-machine disturbs the ratio little. `equal`: the same number of steps, the same checksum of what was seen and held at every one of them,
-every fill (time, order, side, price, quantity, maker), position, traded value, fee and equity.
+machine disturbs the ratio little. `equal`: the same number of steps, the same checksum of what was seen and held at every one of
+them, every fill (time, order, side, price, quantity, maker), position, traded value, fee and equity.
 
 Without captures and --events it runs generated days of 5, 20 and 50 million rows and the real captures where there are any
 (ASTRARIUM_CAPTURES, by default ../shared/data). What loading costs, in time and memory, is `bench.load`'s; many sets,

@@ -58,8 +58,7 @@ AHEAD: Final = {
     "core.ports": "what live and simulated twins have to have in common",
     "core.normalizer": "the live host's; a simulated day's market arrives prepared",
     "actors.history.dayindex": "for compiled days",
-    "actors.sim.compiled": "for sweeps of parameters",
-    "core.kernel.desk": "for sweeps of many parameters in one compiled loop; bench/desks.py measures it",
+    "core.kernel.desk": "for strategies that own their loop, as the reference's do; bench/ours.py is written so",
 }
 """What stands ready, tested, for a road that is not built yet."""
 LINES_MAX: Final = 260

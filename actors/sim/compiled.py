@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -21,14 +20,12 @@ from actors.errors import UserError
 from actors.graph import Plan
 from actors.history.dayindex import index_of
 from actors.history.prepared import PreparedDay
+from actors.sim.money import Money
 from actors.sim.recorder import EQUITY_COLUMNS, FILL_COLUMNS
 from actors.sim.road import Road
-from core.instrument import Instrument
 from core.kernel import post as p
 from core.kernel.sweep import run_sweep
 from core.kernel.terms import DayIndex
-from core.ledger import Account
-from core.message import Funding
 from core.price import E8
 from core.quoter import Quoter
 from core.strategy import Strategy
@@ -136,7 +133,7 @@ def swept(roads: Sequence[Road]) -> list[int]:
 def result(road: Road, seconds: float) -> SetDay:
     """Totals, fills and samples."""
     booked = road.booked[: road.count(p.BOOKED)]
-    money = _Money(road.instrument, road.day, booked)
+    money = Money(road.instrument, road.day, booked)
     equity = _equity(road, money)
     first, last = (float(equity["equity"][k]) for k in (0, -1))
     fees, funding = money.fees_e8[-1] / E8, money.funding_e8[-1] / E8
@@ -179,7 +176,7 @@ def _digest(road: Road, booked: NDArray[np.int64]) -> str:
     return digest.hexdigest()
 
 
-def _fills(road: Road, booked: NDArray[np.int64], money: _Money) -> Mapping[str, NDArray[Any]]:
+def _fills(road: Road, booked: NDArray[np.int64], money: Money) -> Mapping[str, NDArray[Any]]:
     traded = booked[:, p.BOOKED_SIDE] >= 0
     rows = booked[traded]
     one = road.instrument
@@ -193,7 +190,7 @@ def _fills(road: Road, booked: NDArray[np.int64], money: _Money) -> Mapping[str,
     return {name: values.astype(dtype) for (name, dtype), values in zip(FILL_COLUMNS, columns, strict=True)}
 
 
-def _equity(road: Road, money: _Money) -> Mapping[str, NDArray[Any]]:
+def _equity(road: Road, money: Money) -> Mapping[str, NDArray[Any]]:
     rows, one = road.samples[: road.count(p.SAMPLES)], road.instrument
     tick = one.tick_float
     bid, ask, own_bid, own_ask = (
@@ -219,47 +216,3 @@ def _equity(road: Road, money: _Money) -> Mapping[str, NDArray[Any]]:
 def _mid(twice: NDArray[np.int64]) -> NDArray[np.float64]:
     """Mids in ticks; NaN before the first."""
     return np.where(twice != 0, twice / 2, np.nan)
-
-
-class _Money:
-    """Running totals of what risk booked, as `core/ledger.py` adds them: after n entries, for n from 0 on."""
-
-    def __init__(self, instrument: Instrument, day: PreparedDay, booked: NDArray[np.int64]) -> None:
-        self._account = account = Account(instrument)
-        self.fee_e8: list[int] = []
-        flow, received, turnover = [], [], 0
-        fundings = day.fundings
-        for _, side, price, qty, maker, *_ in booked.tolist():
-            if side < 0:
-                account.position = qty
-                settled = int(fundings.settle_ns[price])
-                funding = Funding(
-                    instrument.symbol, settled, settled, settled, int(fundings.rate_e8[price]), int(fundings.mark_e8[price])
-                )
-                received.append(account.fund(funding))
-                flow.append(0)
-                self.fee_e8.append(0)
-                continue
-            value = account.value_units(price, qty)
-            turnover += value
-            flow.append(account.flow(side + 1, value))
-            received.append(0)
-            self.fee_e8.append(instrument.fee_e8(price, qty, maker == 1))
-        self.turnover = turnover * account.unit
-        self.fees_e8 = list(accumulate(self.fee_e8, initial=0))
-        self.funding_e8 = list(accumulate(received, initial=0))
-        flows = list(accumulate(flow, initial=0))
-        self.fees, self.funding = [one / E8 for one in self.fees_e8], [one / E8 for one in self.funding_e8]
-        self.cash = [
-            moved * account.unit + (funding - fees) / E8
-            for moved, funding, fees in zip(flows, self.funding_e8, self.fees_e8, strict=True)
-        ]
-
-    def worth(self, position: NDArray[np.int64], mids: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What positions are worth at prices in ticks, as cash counts: what `Account.equity` adds."""
-        account = self._account
-        found = []
-        for held, mid in zip(position.tolist(), mids.tolist(), strict=True):
-            account.position = held
-            found.append(account.open_value(mid))
-        return np.array(found)

@@ -58,8 +58,8 @@ class SimVenue:
     def __init__(self, instrument: Instrument, day: PreparedDay, replay: Replay, levels: int, start: int) -> None:
         self.symbol = instrument.symbol
         self.instrument, self.replay, self.levels, self.day = instrument, replay, levels, day.day
-        self._local_ns, self._exch_ns = day.local.ns, day.exch.ns
-        self._frames_at = memoryview(np.ascontiguousarray(day.local.ns))  # type: ignore[arg-type]
+        self._local_ns = memoryview(np.ascontiguousarray(day.local.ns))  # type: ignore[arg-type]
+        self._exch_ns = memoryview(np.ascontiguousarray(day.exch.ns))  # type: ignore[arg-type]
         self._times = replay.local_times
         self._mark_times, self._marks = day.marks.local_ns.tolist(), day.marks.mark_e8.tolist()
         self._skip(start)
@@ -90,12 +90,12 @@ class SimVenue:
     @property
     def rows_all(self) -> int:
         """Local rows of the whole day."""
-        return len(self._frames_at)
+        return len(self._local_ns)
 
     def next_frame(self) -> int:
         """When the first frame arrives, or has arrived, that `absorb` has not counted yet."""
         row = self._absorbed
-        return self._frames_at[row] if row < len(self._frames_at) else NEVER
+        return self._local_ns[row] if row < len(self._local_ns) else NEVER
 
     def absorb(self) -> tuple[int, int]:
         """Frames arrived since the last call, and how many of them no earlier turn has been charged for."""
@@ -123,8 +123,8 @@ class SimVenue:
         rows = replay.rows_local
         return Tick(
             self.symbol,
-            int(self._exch_ns[rows - 1]),
-            int(self._local_ns[rows - 1]),
+            self._exch_ns[rows - 1],
+            self._local_ns[rows - 1],
             now,
             rows,
             bids,

@@ -80,7 +80,12 @@ class Replay:
         return self._words[w.NOW]
 
     def advance(self, until: int) -> int:
-        """Take everything with time <= `until`, or up to the first response's arrival if that is earlier; returns the time."""
+        """Take everything with time <= `until`, or up to the first response's arrival if that is earlier; returns the time.
+
+        Raises ValueError for `until` FOREVER: a time that never comes is not reached.
+        """
+        if until >= FOREVER:
+            raise ValueError("a replay cannot be advanced to FOREVER")
         reached = advance(self.at, until, True)
         if self._words[w.FAILURE]:
             self._fail()
