@@ -1,7 +1,7 @@
 """Run the benchmarks and write their tables into bench/README.md: `python -m bench.readme [NAME...]`.
 
 The tables are generated, never typed. Each benchmark prints its table and leaves its rows as JSON in bench/results/; one that is
-not named keeps the rows it had. The words around the tables are in WORDS, below.
+not named keeps the rows it had. The words around the tables are in words.toml.
 """
 
 from __future__ import annotations
@@ -9,27 +9,21 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
+from bench.plots import draw
+
+PART_OF = {"sweep": "replay"}
+"""Benchmarks that another one runs, too."""
 UNPRINTED = {"checksum"}
 """Columns that only machines compare."""
 HERE = Path(__file__).parent
 ROWS = HERE / "results"
 
-WORDS = {
-    "startup": "How long the command line takes to answer.",
-    "mailbox": "A mailbox's put and take beside a dict's set and pop, folding of trades included. Asked: at most 8 times.",
-    "host": "The simulated host with thin nodes. Asked: 300,000 messages a second a core, encoding off.",
-    "convert": "Raw captures into the store, beside hftbacktest's own converter. Asked: no slower, later five times as fast.",
-    "workers": "Ten equal generated days with one worker and with two. Asked: 1.7 times; **not reached**. Both workers are busy "
-    "and the digests are equal, on a machine where two plain processes scale by 2.0. What is known of where the time goes: "
-    "a day of this size is 1.4 s of work in one process and 2.6 s beside another; Ray's own processes and the driver share "
-    "the two cores.",
-    "synth_match": "A generated day beside each real capture of BTCUSDT, by the same measures.",
-    "replay": "The replay kernel beside hftbacktest, and whether both give the same fills.",
-}
-"""One line a benchmark: what it measures and what was asked of it."""
+WORDS: dict[str, str] = tomllib.loads((Path(__file__).parent / "words.toml").read_text())
+"""What each benchmark measures and what was asked of it."""
 
 TOP = """# Benchmarks
 
@@ -43,7 +37,10 @@ because machines are noisy; the tables below are written by `python -m bench.rea
 | `python -m bench.host` | messages a second of the simulated host |
 | `python -m bench.convert [CAPTURE...]` | importing captures beside hftbacktest's converter |
 | `python -m bench.workers` | two workers beside one |
+| `python -m bench.wakeups` | how often a second a Python strategy can look at the market |
 | `python -m bench.replay` | the replay kernel beside hftbacktest, with equality of fills |
+| `python -m bench.load` | time to the first event, load and run, memory a row |
+| `python -m bench.sweep` | many parameter sets over one day, beside the reference one by one |
 | `python -m bench.fidelity CAPTURE...` | fills of both simulators on any captures, to the first difference |
 | `python -m bench.synth_match` | generated days beside the captures |
 
@@ -53,8 +50,13 @@ because machines are noisy; the tables below are written by `python -m bench.rea
 
 def measured(name: str) -> dict[str, Any] | None:
     """The rows that a benchmark left."""
-    path = ROWS / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    path = ROWS / f"{PART_OF.get(name, name)}.json"
+    if not path.exists():
+        return None
+    document: dict[str, Any] = json.loads(path.read_text())
+    if name in ("replay", "sweep"):
+        document["rows"] = [row for row in document["rows"] if ("sets" in row) == (name == "sweep")]
+    return document
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -81,14 +83,18 @@ def page() -> str:
         if document and document.get("rows"):
             machine = document.get("machine") or {}
             where = machine if isinstance(machine, str) else ", ".join(str(machine[key]) for key in ("cpu", "python"))
-            parts.append(f"## {name}\n\n{words}\n\n{table(document['rows'])}\n" + (f"\n{where}\n" if where else ""))
+            load = f", load {document['load']:.1f}" if "load" in document else ""
+            parts.append(f"## {name}\n\n{words.strip()}\n\n{table(document['rows'])}\n" + (f"\n{where}{load}\n" if where else ""))
+    drawn = "\n".join(f"![{name}](results/{name})" for name in draw(ROWS))
+    if drawn:
+        parts.append(f"## How cost grows\n\nWith rows, with quotes kept, with parameter sets.\n\n{drawn}\n")
     return "\n".join(parts)
 
 
 def main() -> int:
     """Run what is named (all, when nothing is), then write the page."""
     ROWS.mkdir(exist_ok=True)
-    wanted = sys.argv[1:] or [name for name in WORDS if (HERE / f"{name}.py").exists()]
+    wanted = sys.argv[1:] or [name for name in WORDS if name not in PART_OF]
     failed = 0
     for name in wanted:
         done = subprocess.run([sys.executable, "-m", f"bench.{name}", "--json", str(ROWS / f"{name}.json")], check=False)

@@ -7,113 +7,49 @@ machine disturbs the ratio little. `equal`: the same number of steps, the same c
 them, every fill (time, order, side, price, quantity, maker), position, traded value, fee and equity.
 
 Without captures and --events it runs generated days of 5, 20 and 50 million rows and the real captures where there are any
-(ASTRARIUM_CAPTURES, by default ../shared/data). What loading costs, in time and memory, is `bench.load`'s; many sets,
-`bench.sweep`'s.
+(ASTRARIUM_CAPTURES, by default ../shared/data). Loading is measured once a day in processes of their own (`bench/load.py`), and
+its columns stand in every row of the day. The same for sweeps of 1, 8 and 32 sets (`bench/sweep.py`).
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 import os
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-from hftbacktest import ROIVectorMarketDepthBacktest
-
-from bench import reference
-from bench.cases import CASES, QUIET, Case
+from bench.cases import CASES, QUIET
 from bench.fidelity import latency_of, queue_of
+from bench.load import SMALL, loaded
 from bench.market import Market, captured, generated
+from bench.sides import FILLS, equal, run_ours, run_theirs, same_fills
+from bench.sweep import rows_of
 from bench.table import keep
-from core.kernel import state as w
 from core.kernel.index import index_day
-from core.kernel.replay import Latency, Queue, Replay
 from core.kernel.terms import DayIndex
 
 SIZES = (5_000_000, 20_000_000, 50_000_000)
-FEES = (0.0002, 0.0005)
-"""Maker and taker, of the traded value."""
-FILLS = 1 << 21
+SWEPT = 20_000_000
+"""Rows up to which a day is swept."""
+LARGE = 10_000_000
+"""Rows above which a case runs once, with one model: the reference takes minutes."""
 DEFAULT = ("power:3", "10")
 QUEUES = ("risk", "power2:2", "log", "log2")
 """The other models that the quoting cases run with."""
 
 
-class Seen(NamedTuple):
-    """What must be equal: steps and checksum, position, traded value, number of fills; then money, to rounding."""
-
-    exact: tuple[int, ...]
-    fee: float
-    equity: float
-
-
-def run_ours(
-    market: Market, case: Case, queue: Queue, latency: Latency, index: DayIndex | None, fills: int = 0
-) -> tuple[float, Seen, np.ndarray]:
-    """Seconds, what is compared, and the fills."""
-    replay = Replay(*market.streams, market.grid.lot, queue, latency, orders=512, fills=FILLS, index=index)
-    start = time.thread_time()
-    steps, checksum = case.ours(replay.at)
-    seconds = time.thread_time() - start
-    words = replay._words
-    if words[w.FAILURE]:
-        raise RuntimeError(f"the kernel failed with {words[w.FAILURE]}")
-    unit = market.grid.tick * market.grid.lot
-    maker, taker = words[w.MAKER_VALUE], words[w.TAKER_VALUE]
-    fee = (maker * FEES[0] + taker * FEES[1]) * unit
-    bid, _, ask, _ = replay.best()
-    equity = words[w.CASH] * unit + words[w.POSITION] * 0.5 * (bid + ask) * unit - fee
-    log = replay.fills() if fills else np.zeros((0, 6), np.int64)
-    return seconds, Seen((steps, checksum, words[w.POSITION], maker + taker), fee, equity), log
-
-
-def run_theirs(market: Market, case: Case, queue: Queue, latency: Latency, fills: int = 0) -> tuple[float, Seen, np.ndarray]:
-    """The same of the reference."""
-    opening = reference.snapshot(market.bids, market.asks, market.grid)
-    made, kept = reference.asset(market.events, opening, market.grid, queue, latency, partial=False, trades=1_000)
-    low, high = market.bounds
-    hbt = ROIVectorMarketDepthBacktest([made.trading_value_fee_model(*FEES).roi_lb(low).roi_ub(high)])
-    log = np.zeros((fills, 6), np.int64)
-    start = time.thread_time()
-    steps, checksum = case.theirs(hbt, market.grid, log)
-    seconds = time.thread_time() - start
-    state = hbt.state_values(0)
-    position, value = round(state.position / market.grid.lot), round(state.trading_value / market.grid.lot / market.grid.tick)
-    depth = hbt.depth(0)
-    mid = 0.5 * (depth.best_bid_tick + depth.best_ask_tick) * market.grid.tick
-    equity = state.balance + state.position * mid - state.fee
-    seen = Seen((steps, checksum, position, value), state.fee, equity)
-    count = state.num_trades
-    hbt.close()
-    del kept
-    return seconds, seen, log[:count]
-
-
-def equal(one: Seen, other: Seen) -> bool:
-    """Counts to the last digit, money to what summing doubles in another order may differ by."""
-    money = ((one.fee, other.fee), (one.equity, other.equity))
-    return one.exact == other.exact and all(math.isclose(*pair, rel_tol=1e-9, abs_tol=1e-6) for pair in money)
-
-
-def same_fills(mine: np.ndarray, theirs: np.ndarray) -> bool:
-    """The fills that the reference's strategy heard of, all of them, as ours; ours may have one on its way at the end."""
-    order = np.lexsort((mine[:, 1], mine[:, 0]))[: len(theirs)]
-    return len(mine) - len(theirs) in range(64) and np.array_equal(mine[order], theirs[np.lexsort((theirs[:, 1], theirs[:, 0]))])
-
-
 def measure(
-    market: Market, index: DayIndex, prepare_s: float, name: str, queue: str, latency: str, repeats: int
+    market: Market, index: DayIndex, costs: dict[str, dict[str, float]], name: str, queue: str, latency: str, repeats: int
 ) -> Iterator[Any]:
     """Two rows of the table: linear and prepared."""
     case = CASES[name]
     models = (queue_of(queue), latency_of(latency, int(market.exch.ns[0]), int(market.exch.ns[-1])))
-    quiet = name in QUIET
-    run_theirs(market, case, *models)
+    quiet, large = name in QUIET, len(market.exch.ns) > LARGE
+    repeats = 1 if large else repeats
+    run_theirs(market, case, *models) if not large else None
     proof = run_theirs(market, case, *models, fills=0 if quiet else FILLS)
     theirs_s = min(run_theirs(market, case, *models)[0] for _ in range(repeats))
     rows = len(market.exch.ns)
@@ -124,14 +60,14 @@ def measure(
         yield {
             "market": market.name, "case": name, "queue": queue, "latency": latency, "replay": replay,
             "ours_rows_s": rows / seconds, "theirs_rows_s": rows / theirs_s, "ratio": theirs_s / seconds, "asked": asked,
-            "prepare_s": prepare_s if used is not None else 0.0, "fills": len(proof[2]),
+            **costs[replay], "fills": len(proof[2]),
             "equal": equal(seen, proof[1]) and (quiet or same_fills(fills, proof[2])), "checksum": seen.exact[1],
         }  # fmt: skip
 
 
-def models_of(name: str, quick: bool) -> list[tuple[str, str]]:
-    """Which queue models and latencies a case runs with."""
-    if quick or name not in ("grid", "join"):
+def models_of(market: Market, name: str, quick: bool) -> list[tuple[str, str]]:
+    """Which queue models and latencies a case runs with: all of them on days that are not large."""
+    if quick or name not in ("grid", "join") or len(market.exch.ns) > LARGE:
         return [DEFAULT]
     return [DEFAULT, *((queue, DEFAULT[1]) for queue in QUEUES), (DEFAULT[0], "table")]
 
@@ -147,7 +83,7 @@ def markets(arguments: argparse.Namespace, folder: Path) -> Iterator[Market]:
 def found_captures() -> list[str]:
     """The real captures, where there are any."""
     folder = Path(os.environ.get("ASTRARIUM_CAPTURES", Path(__file__).parents[2] / "shared" / "data"))
-    return sorted(str(path) for path in folder.glob("usdm*/*.gz")) if folder.is_dir() else []
+    return sorted(str(path) for path in (folder / "hftbacktest" / "usdm").glob("*.gz"))
 
 
 def main() -> int:
@@ -158,21 +94,19 @@ def main() -> int:
     parser.add_argument("--cases", nargs="*", choices=list(CASES), default=list(CASES))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="one queue model, one latency")
+    parser.add_argument("--sets", type=int, nargs="*", help="sizes of sweeps; default 1, 8 and 32, none with --quick")
     parser.add_argument("--json")
     arguments = parser.parse_args()
+    if arguments.sets is None:
+        arguments.sets = [] if arguments.quick else [1, 8, 32]
     rows = []
+    index_day(*generated(SMALL).streams)
     with tempfile.TemporaryDirectory() as folder:
         for market in markets(arguments, Path(folder)):
-            index_day(*(stream_of(market, 1_000)))
-            start = time.thread_time()
-            index = index_day(*market.streams)
-            prepare_s = time.thread_time() - start
-            for name in arguments.cases:
-                for queue, latency in models_of(name, arguments.quick):
-                    for row in measure(market, index, prepare_s, name, queue, latency, arguments.repeats):
-                        rows.append(row)
-                        print(_line(row), flush=True)
-            del market, index
+            for row in run_market(market, arguments):
+                rows.append(row)
+                print(_line(row), flush=True)
+            del market
     if not rows:
         print("nothing to run: no captures, and no --events")
         return 1
@@ -180,21 +114,39 @@ def main() -> int:
     return int(not all(row["equal"] for row in rows))
 
 
-def stream_of(market: Market, rows: int) -> tuple[Any, ...]:
-    """The first rows of a day, to compile on."""
-    from bench.market import Rows
+def run_market(market: Market, arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    """All rows of one day."""
+    start = time.thread_time()
+    index = index_day(*market.streams)
+    prepare_s = time.thread_time() - start
+    costs = costs_of(market, index, prepare_s)
+    for name in arguments.cases:
+        for queue, latency in models_of(market, name, arguments.quick):
+            yield from measure(market, index, costs, name, queue, latency, arguments.repeats)
+    if arguments.sets and market.name.startswith("generated") and len(market.exch.ns) <= SWEPT:
+        for row in rows_of(market, index, arguments.sets):
+            words = {"market": market.name, "case": f"sweep of {row['sets']} glft 20", "queue": "power:3", "latency": "10"}
+            yield words | {"replay": "prepared", **costs["prepared"], "fills": None} | row
 
-    return (
-        *(Rows(*(column[:rows] for column in (s.ns, s.kind, s.tick, s.lots))) for s in market.streams[:2]),
-        market.bids,
-        market.asks,
-    )
+
+def costs_of(market: Market, index: DayIndex, prepare_s: float) -> dict[str, dict[str, float]]:
+    """What loading costs each of ours, and the reference beside it: seconds to the first event, private and mapped memory."""
+    sides, (linear, indexed) = loaded(market, index)
+    theirs = sides["theirs"]
+    return {
+        side: {
+            "prepare_s": prepare_s if side == "prepared" else 0.0,
+            "load_s": sides[side]["first_event_s"], "theirs_load_s": theirs["first_event_s"],
+            "peak_mb": sides[side]["private_mb"], "theirs_peak_mb": theirs["private_mb"], "mapped_bytes_a_row": mapped,
+        }
+        for side, mapped in (("linear", linear), ("prepared", linear + indexed))
+    }  # fmt: skip
 
 
 def _line(row: dict[str, Any]) -> str:
     speeds = f"{row['ours_rows_s'] / 1e6:>8.1f}{row['theirs_rows_s'] / 1e6:>7.1f}{row['ratio']:>7.1f}x"
-    words = f"{row['market']:<34}{row['case']:<18}{row['queue']:<9}{row['latency']:<6}{row['replay']:<9}"
-    return f"{words}{speeds}{row['fills']:>9}  {'equal' if row['equal'] else 'DIFFERENT'}"
+    words = f"{row['market']:<34}{row['case']:<21}{row['queue']:<9}{row['latency']:<6}{row['replay']:<9}"
+    return f"{words}{speeds}{row['fills'] or '':>9}  {'equal' if row['equal'] else 'DIFFERENT'}"
 
 
 if __name__ == "__main__":

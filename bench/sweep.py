@@ -13,9 +13,11 @@ proves that they are equal where the steps are.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import statistics
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,9 +30,10 @@ from bench import glft
 from bench.cases import LIMIT, LOTS, glft_of
 from bench.fidelity import latency_of, queue_of
 from bench.market import Market, generated
-from bench.replay import run_theirs
+from bench.sides import run_theirs
 from bench.table import write
 from core.instrument import Instrument, Key
+from core.kernel import post
 from core.kernel.index import index_day
 from core.kernel.memory import compiled
 from core.kernel.quoting import ASK, BID, want_grid
@@ -127,15 +130,46 @@ def factors(count: int) -> list[tuple[float, float]]:
     return [(0.15 + 0.1 * (n // side) / side, 0.1 + 0.2 * (n % side) / side) for n in range(count)]
 
 
-def ours(day: PreparedDay, index: DayIndex, sets: list[tuple[float, float]]) -> tuple[float, int]:
-    """Seconds for all sets, and their fills."""
+def ours(day: PreparedDay, index: DayIndex, sets: list[tuple[float, float]]) -> tuple[float, list[str]]:
+    """Seconds for all sets together, and what each leaves."""
     roads = [Road(plan_of(*one), day, index) for one in sets]
     start = time.thread_time()
     swept(roads)
-    seconds = time.thread_time() - start
+    return time.thread_time() - start, [left(road) for road in roads]
+
+
+def alone(day: PreparedDay, index: DayIndex, sets: list[tuple[float, float]]) -> list[str]:
+    """What each set leaves that goes the whole road alone."""
+    roads = [Road(plan_of(*one), day, index) for one in sets]
     for road in roads:
-        road.close()
-    return seconds, sum(road.fills for road in roads)
+        road.run()
+    return [left(road) for road in roads]
+
+
+def left(road: Road) -> str:
+    """A digest of the requests and of what risk booked."""
+    logs = (road.sent[: road.count(post.SENT)], road.booked[: road.count(post.BOOKED)])
+    return hashlib.blake2b(b"".join(log.tobytes() for log in logs)).hexdigest()
+
+
+def rows_of(market: Market, index: DayIndex, counts: list[int]) -> Iterator[dict[str, Any]]:
+    """A row for each number of sets. `equal`: each set leaves the same requests, fills and account as when it runs alone."""
+    day = day_of(market)
+    models = queue_of("power:3"), latency_of("10", 0, 0)
+    events = len(market.exch.ns)
+    for count in counts:
+        sets = factors(count)
+        chosen = [sets[0], sets[count // 2], sets[-1]] if count > 1 else sets
+        ours(day, index, sets[:1])
+        seconds, digests = min(ours(day, index, sets) for _ in range(2))
+        run_theirs(market, glft_of(20, False, ASKED, *sets[0]), *models)
+        one = statistics.median(run_theirs(market, glft_of(20, False, ASKED, *each), *models)[0] for each in chosen)
+        yield {
+            "market": market.name, "sets": count, "ours_s_a_set": seconds / count, "theirs_s_a_set": one,
+            "ours_rows_s": events * count / seconds, "theirs_rows_s": events / one, "ratio": one * count / seconds,
+            "asked": ASKED if count == 32 else None,
+            "equal": alone(day, index, chosen) == [digests[sets.index(each)] for each in chosen],
+        }  # fmt: skip
 
 
 def main() -> None:
@@ -146,24 +180,7 @@ def main() -> None:
     parser.add_argument("--json")
     options = parser.parse_args()
     market = generated(options.events)
-    start = time.thread_time()
-    index = index_day(*market.streams)
-    prepare_s = time.thread_time() - start
-    day = day_of(market)
-    models = queue_of("power:3"), latency_of("10", 0, 0)
-    rows = []
-    for count in options.sets:
-        sets = factors(count)
-        chosen = [sets[0], sets[count // 2], sets[-1]] if count > 1 else sets
-        ours(day, index, sets[:1])
-        seconds, fills = min(ours(day, index, sets) for _ in range(2))
-        run_theirs(market, glft_of(20, False, ASKED, *sets[0]), *models)
-        one = statistics.median(run_theirs(market, glft_of(20, False, ASKED, *each), *models)[0] for each in chosen)
-        rows.append({
-            "sets": count, "rows": options.events, "ours_s_a_set": seconds / count, "theirs_s_a_set": one,
-            "ratio": one * count / seconds, "asked": ASKED if count == 32 else None,
-            "ours_rows_s_a_set": options.events * count / seconds, "prepare_s": prepare_s, "fills_a_set": fills / count,
-        })  # fmt: skip
+    rows = list(rows_of(market, index_day(*market.streams), options.sets))
     write(f"GLFT grids of 20 over a generated day of {options.events:,} rows", rows, options.json)
 
 
