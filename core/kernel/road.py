@@ -285,12 +285,12 @@ def follow(d: int, side: int, out: int, done: int) -> None:
 
 
 @compiled
-def post(d: int, side: int, price: int, lots: int, done: int) -> None:
-    """Send a new order."""
+def place(d: int, side: int, price: int, lots: int) -> int:
+    """A new order of the strategy's in the table, its own latest; -1 when there is no room."""
     free = i64(d, p.TABLE_FREE) - 1
     if free < 0:
         put_i64(d, p.BROKEN, p.TABLE_FULL)
-        return
+        return -1
     put_i64(d, p.TABLE_FREE, free)
     order = i64(i64(d, p.TABLE_FREE_AT), free)
     o = placed(d, order)
@@ -304,7 +304,28 @@ def post(d: int, side: int, price: int, lots: int, done: int) -> None:
     put_i64(o, p.USES, 1)
     put_i64(i64(d, p.MINE_AT), i64(d, p.MINE), order)
     add(d, p.MINE, 1)
-    push(d, done + i64(d, p.LINK_NS), p.ARRIVAL, p.RISK, make(d, p.NEW_ORDER, p.RISK, order))
+    return order
+
+
+@compiled
+def post(d: int, side: int, price: int, lots: int, done: int) -> None:
+    """Send a new order."""
+    order = place(d, side, price, lots)
+    if order >= 0:
+        push(d, done + i64(d, p.LINK_NS), p.ARRIVAL, p.RISK, make(d, p.NEW_ORDER, p.RISK, order))
+
+
+@compiled
+def drop(d: int, order: int) -> None:
+    """The strategy keeps the order no longer."""
+    put_i64(placed(d, order), p.S_HELD, 0)
+    mine, kept = i64(d, p.MINE_AT), 0
+    for k in range(i64(d, p.MINE)):
+        if i64(mine, k) != order:
+            put_i64(mine, kept, i64(mine, k))
+            kept += 1
+    put_i64(d, p.MINE, kept)
+    let_go(d, order)
 
 
 @compiled
@@ -321,16 +342,8 @@ def hear_answer(d: int, m: int) -> None:
         add(d, p.REFUSALS, 1)
     if i64(at, p.KIND) == p.REPORT and i64(at, p.EXEC) in (ACCEPTED, FILLED):
         put_i64(o, p.S_ACK, 1)
-    if not i64(o, p.S_HELD) or not learn(o, at, p.S_ASKED):
-        return
-    put_i64(o, p.S_HELD, 0)
-    mine, kept = i64(d, p.MINE_AT), 0
-    for k in range(i64(d, p.MINE)):
-        if i64(mine, k) != order:
-            put_i64(mine, kept, i64(mine, k))
-            kept += 1
-    put_i64(d, p.MINE, kept)
-    let_go(d, order)
+    if i64(o, p.S_HELD) and learn(o, at, p.S_ASKED):
+        drop(d, order)
 
 
 # --- risk ----------------------------------------------------------------------------------------------------------------
@@ -403,6 +416,30 @@ def book(d: int, ns: int, side: int, price: int, lots: int, maker: int, number: 
 
 
 @compiled
+def admit(d: int, o: int, side: int, lots: int) -> None:
+    """Risk approves an order: it counts from now on."""
+    put_i64(o, p.R_HELD, 1)
+    put_i64(o, p.R_LEAVES, lots)
+    put_i64(o, p.USES, i64(o, p.USES) + 1)
+    add(d, p.WORKING, 1)
+    add(d, p.WORKING_LOTS + side, lots)
+
+
+@compiled
+def count_open(d: int, order: int, lots: int) -> None:
+    """So much of the order is open, as risk counts; with nothing open it counts no longer."""
+    o = placed(d, order)
+    if not i64(o, p.R_HELD):
+        return
+    add(d, p.WORKING_LOTS + i64(o, p.PLACED_SIDE), lots - i64(o, p.R_LEAVES))
+    put_i64(o, p.R_LEAVES, lots)
+    if lots == 0:
+        put_i64(o, p.R_HELD, 0)
+        add(d, p.WORKING, -1)
+        let_go(d, order)
+
+
+@compiled
 def judge(d: int, time: int, m: int, done: int) -> None:
     """Risk is handed a request."""
     at = message(d, m)
@@ -419,11 +456,7 @@ def judge(d: int, time: int, m: int, done: int) -> None:
         put_i64(message(d, refusal), p.EXEC, REJECTED)
         push(d, done + i64(d, p.LINK_NS), p.ARRIVAL, p.STRATEGY, refusal)
         return
-    put_i64(o, p.R_HELD, 1)
-    put_i64(o, p.R_LEAVES, lots)
-    put_i64(o, p.USES, i64(o, p.USES) + 1)
-    add(d, p.WORKING, 1)
-    add(d, p.WORKING_LOTS + side, lots)
+    admit(d, o, side, lots)
     ring_put(d, p.INBOX_AT, forward(d, m, p.GATEWAY))
 
 
@@ -438,15 +471,7 @@ def release(d: int, m: int) -> None:
         lots = i64(at, p.QTY)
         add(d, p.RISK_POSITION, -lots if side == ASK_SIDE else lots)
         book(d, i64(at, p.EXCH_NS), side, i64(at, p.PRICE), lots, i64(at, p.MAKER), i64(at, p.EXEC_NO))
-    if not i64(o, p.R_HELD):
-        return
-    leaves = i64(at, p.LEAVES)
-    add(d, p.WORKING_LOTS + side, leaves - i64(o, p.R_LEAVES))
-    put_i64(o, p.R_LEAVES, leaves)
-    if leaves == 0:
-        put_i64(o, p.R_HELD, 0)
-        add(d, p.WORKING, -1)
-        let_go(d, order)
+    count_open(d, order, i64(at, p.LEAVES))
 
 
 # --- the gateway ---------------------------------------------------------------------------------------------------------

@@ -18,12 +18,16 @@ from core.kernel.request import read_responses, send, send_new
 from core.kernel.road import (
     BATCH,
     add,
+    admit,
     book,
+    count_open,
+    drop,
     even_step,
     hear_tick,
     make_tick,
     matching,
     note_request,
+    place,
     refused,
     sample,
     wants_other,
@@ -105,36 +109,13 @@ def hear(d: int, response: int) -> None:
         if kind == REJECTED:
             add(d, p.REFUSALS, 1)
     if kind != CANCEL_REJECTED:
-        open_lots(d, o, side, i64(response, RES_LEAVES) if kind in (ACCEPTED, FILLED) else 0)
+        count_open(d, order, i64(response, RES_LEAVES) if kind in (ACCEPTED, FILLED) else 0)
     if kind != FILLED:
         let_go(d, order)  # a request has been answered
     working = not i64(o, p.G_ENDED) and i64(o, p.G_CUM) < i64(o, p.PLACED_QTY)
     if i64(o, p.G_HELD) and not working and (i64(o, p.G_ENDED) or not i64(o, p.S_ASKED)):
+        put_i64(o, p.G_HELD, 0)
         drop(d, order)
-
-
-@compiled
-def open_lots(d: int, o: int, side: int, lots: int) -> None:
-    """What risk counts of the order, that so much of it is open."""
-    if i64(o, p.R_HELD):
-        add(d, p.WORKING_LOTS + side, lots - i64(o, p.R_LEAVES))
-        put_i64(o, p.R_LEAVES, lots)
-        if lots == 0:
-            put_i64(o, p.R_HELD, 0)
-            add(d, p.WORKING, -1)
-
-
-@compiled
-def drop(d: int, order: int) -> None:
-    """The order is over."""
-    put_i64(placed(d, order), p.G_HELD, 0)
-    mine, kept = i64(d, p.MINE_AT), 0
-    for k in range(i64(d, p.MINE)):
-        if i64(mine, k) != order:
-            put_i64(mine, kept, i64(mine, k))
-            kept += 1
-    put_i64(d, p.MINE, kept)
-    let_go(d, order)
 
 
 @compiled
@@ -165,32 +146,20 @@ def follow_now(d: int, side: int, out: int, now: int) -> None:
 @compiled
 def post_now(d: int, side: int, price: int, lots: int, now: int) -> None:
     """Send a new order, unless risk refuses it."""
-    free = i64(d, p.TABLE_FREE) - 1
-    if free < 0:
-        put_i64(d, p.BROKEN, p.TABLE_FULL)
+    order = place(d, side, price, lots)
+    if order < 0:
         return
-    order = i64(i64(d, p.TABLE_FREE_AT), free)
     o = placed(d, order)
-    for word in range(p.ORDER_WORDS):
-        put_i64(o, word, 0)
-    put_i64(o, p.PLACED_PRICE, price)
-    put_i64(o, p.PLACED_QTY, lots)
-    put_i64(o, p.PLACED_SIDE, side)
     note_request(d, now, p.NEW_ORDER, o)
     add(d, p.HANDLED, 2)
     if refused(d, side, price, lots):
         add(d, p.REFUSALS, 1)
         put_i64(d, p.STIRRED, 1)
+        drop(d, order)
         return
-    put_i64(d, p.TABLE_FREE, free)
-    put_i64(o, p.USES, 2)  # the strategy's and the request's
+    admit(d, o, side, lots)
     put_i64(o, p.G_HELD, 1)
-    put_i64(o, p.R_HELD, 1)
-    put_i64(o, p.R_LEAVES, lots)
-    add(d, p.WORKING, 1)
-    add(d, p.WORKING_LOTS + side, lots)
-    put_i64(i64(d, p.MINE_AT), i64(d, p.MINE), order)
-    add(d, p.MINE, 1)
+    put_i64(o, p.USES, i64(o, p.USES) + 1)  # the request's, until it is answered
     add(d, p.NUMBERS, 1)
     put_i64(o, p.NUMBER, i64(d, p.NUMBERS) * p.TABLE + order)
     slot = send_new(i64(d, p.REPLAY), now, i64(o, p.NUMBER), side, price, lots, GTX)
