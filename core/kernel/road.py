@@ -9,6 +9,8 @@ samples, same number of messages. All times are ns, prices ticks, quantities lot
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from core.kernel import post as p
@@ -247,13 +249,13 @@ def even_step(quotes: int, count: int) -> int:
 
 
 @compiled
-def matching(quotes: int, count: int, step: int, price: int) -> int:
-    """Which of the quotes are at a price: a bit each. `step`: even_step's."""
+def matching(quotes: int, count: int, step: int, steps_a_tick: float, price: int) -> int:
+    """Which of the quotes are at a price: a bit each. `step`: even_step's; `steps_a_tick`: 1 / step, for a division is dear."""
     if count == 0:
         return 0
     if step != 0:
         away = price - i64(quotes, 0)
-        n = away // step
+        n = math.floor(away * steps_a_tick + 0.5)
         return 1 << n if n * step == away and 0 <= n < count else 0
     found = 0
     for q in range(count):
@@ -268,13 +270,14 @@ def follow(d: int, side: int, out: int, done: int) -> None:
     quotes = out + 8 * (OUT_QUOTES + 2 * QUOTES * side)
     count = i64(out, OUT_COUNT + side)
     step = even_step(quotes, count)
+    steps_a_tick = 1.0 / step if step else 0.0
     mine, taken = i64(d, p.MINE_AT), 0
     for k in range(i64(d, p.MINE)):
         order = i64(mine, k)
         o = placed(d, order)
         if i64(o, p.PLACED_SIDE) != side:
             continue
-        found = matching(quotes, count, step, i64(o, p.PLACED_PRICE))
+        found = matching(quotes, count, step, steps_a_tick, i64(o, p.PLACED_PRICE))
         taken |= found
         if not found and i64(o, p.S_ACK) and not i64(o, p.S_ASKED) and i64(o, p.S_CUM) < i64(o, p.PLACED_QTY):
             put_i64(o, p.S_ASKED, 1)
@@ -319,12 +322,13 @@ def post(d: int, side: int, price: int, lots: int, done: int) -> None:
 def drop(d: int, order: int) -> None:
     """The strategy keeps the order no longer."""
     put_i64(placed(d, order), p.S_HELD, 0)
-    mine, kept = i64(d, p.MINE_AT), 0
-    for k in range(i64(d, p.MINE)):
-        if i64(mine, k) != order:
-            put_i64(mine, kept, i64(mine, k))
-            kept += 1
-    put_i64(d, p.MINE, kept)
+    mine, last = i64(d, p.MINE_AT), i64(d, p.MINE) - 1
+    k = 0
+    while k < last and i64(mine, k) != order:
+        k += 1
+    for later in range(k, last):
+        put_i64(mine, later, i64(mine, later + 1))
+    put_i64(d, p.MINE, last)
     let_go(d, order)
 
 
@@ -396,9 +400,7 @@ def note_request(d: int, time: int, kind: int, o: int) -> None:
 
 @compiled
 def book(d: int, ns: int, side: int, price: int, lots: int, maker: int, number: int) -> None:
-    """Into the log of what risk booked; executions with the mid that was known then."""
-    if side >= 0:
-        see_mid(d)
+    """Into the log of what risk booked; executions with the mid that is known."""
     n = i64(d, p.BOOKED)
     if n >= i64(d, p.BOOKED_SIZE):
         put_i64(d, p.BROKEN, p.LOG_FULL)
@@ -470,6 +472,7 @@ def release(d: int, m: int) -> None:
     if i64(at, p.EXEC) == FILLED:
         lots = i64(at, p.QTY)
         add(d, p.RISK_POSITION, -lots if side == ASK_SIDE else lots)
+        see_mid(d)
         book(d, i64(at, p.EXCH_NS), side, i64(at, p.PRICE), lots, i64(at, p.MAKER), i64(at, p.EXEC_NO))
     count_open(d, order, i64(at, p.LEAVES))
 

@@ -4,14 +4,14 @@ Where no process is ever busy and the link takes no time, every message between 
 wait then, so nothing needs a heap: between two stops (a look at the market, a sample, a funding) a set only hears what the venue
 answers. And all sets look at the same moments: those whose `look` has the same parameters share one, which their leader does.
 
-The sets go through the day together, stop by stop, so that the day is read once. Each has a road's memory of its own, and leaves
-in it what the road would: a test holds the two together.
+The sets go through the day together, stop by stop, so that the day is read once, from its index. Each has a road's memory of its
+own, and leaves in it what the road would: a test holds the two together.
 """
 
 from __future__ import annotations
 
 from core.kernel import post as p
-from core.kernel.memory import call3, call6, compiled, i64, put_i64
+from core.kernel.memory import call3, call6, compiled, i32, i64, put_i64
 from core.kernel.post import let_go, placed
 from core.kernel.quoting import OUT_COUNT, OUT_QUOTES, QUOTES, VIEW_NOW, VIEW_TRADES
 from core.kernel.request import read_responses, send, send_new
@@ -41,9 +41,12 @@ from core.kernel.state import (
     FAILURE,
     FILLED,
     GTX,
+    LOCAL_BESTS,
     LOCAL_ROWS,
+    NONE32,
     NS,
     REJECTED,
+    RES_ARRIVAL,
     RES_EXCH,
     RES_KIND,
     RES_LEAVES,
@@ -57,31 +60,40 @@ from core.kernel.state import (
     RESPONSES_READ,
     UPCOMING,
 )
-from core.kernel.timeline import advance
+from core.kernel.timeline import advance, first_after
 from core.kernel.turns import frames_between
 
 
 @compiled
 def pass_time(d: int, until: int) -> None:
-    """Let a set's time pass, and hear what the venue answers on the way, each answer when it arrives."""
+    """Let a set's time pass, and hear what the venue has answered on the way."""
     s = i64(d, p.REPLAY)
-    while True:
-        reached = advance(s, until, True)
-        if i64(s, RESPONSES_READ) == i64(s, RESPONSES_HEAD):
-            if reached >= until:
-                break
-            continue
+    row = i64(s, LOCAL_ROWS + UPCOMING)
+    advance(s, until, False)
+    while i64(s, RESPONSES_READ) != i64(s, RESPONSES_HEAD):
         put_i64(d, p.STIRRED, 1)
         out = i64(d, p.OUT_RESPONSES)
         for k in range(read_responses(s, out, BATCH)):
-            hear(d, out + 8 * RESPONSE_WORDS * k)
+            hear(d, out + 8 * RESPONSE_WORDS * k, row)
     if i64(s, FAILURE):
         put_i64(d, p.BROKEN, p.REPLAY_BROKE)
 
 
 @compiled
-def hear(d: int, response: int) -> None:
-    """Gateway, strategy and risk hear an answer, at once."""
+def see_mid_at(d: int, time: int, row: int) -> None:
+    """Note the mid that was known at a time: the local rows from `row` on are those since the last stop."""
+    s = i64(d, p.REPLAY)
+    after = first_after(i64(s, LOCAL_ROWS + NS), row, i64(s, LOCAL_ROWS + UPCOMING), time)
+    if after > 0:
+        bests = i64(s, LOCAL_BESTS)
+        bid, ask = i32(bests, 2 * after - 2), i32(bests, 2 * after - 1)
+        if NONE32 not in (bid, ask):
+            put_i64(d, p.MID_TWICE, bid - ask)
+
+
+@compiled
+def hear(d: int, response: int, row: int) -> None:
+    """Gateway, strategy and risk hear an answer, each when it arrived; `row` was the next local one at the last stop."""
     kind, lots = i64(response, RES_KIND), i64(response, RES_QTY)
     order = i64(response, RES_ORDER) & (p.TABLE - 1)
     o = placed(d, order)
@@ -99,6 +111,7 @@ def hear(d: int, response: int) -> None:
         put_i64(o, p.G_CUM, i64(o, p.G_CUM) + lots)
         add(d, p.RISK_POSITION, -lots if side == ASK_SIDE else lots)
         price, maker = i64(response, RES_PRICE), i64(response, RES_MAKER)
+        see_mid_at(d, i64(response, RES_ARRIVAL), row)
         book(d, i64(response, RES_EXCH), side, price, lots, maker, i64(d, p.EXECUTIONS))
     elif kind == ACCEPTED:
         put_i64(o, p.S_ACK, 1)
@@ -125,12 +138,13 @@ def follow_now(d: int, side: int, out: int, now: int) -> None:
     quotes = out + 8 * (OUT_QUOTES + 2 * QUOTES * side)
     count = i64(out, OUT_COUNT + side)
     step = even_step(quotes, count)
+    steps_a_tick = 1.0 / step if step else 0.0
     mine, taken = i64(d, p.MINE_AT), 0
     for k in range(i64(d, p.MINE)):
         o = placed(d, i64(mine, k))
         if i64(o, p.PLACED_SIDE) != side:
             continue
-        found = matching(quotes, count, step, i64(o, p.PLACED_PRICE))
+        found = matching(quotes, count, step, steps_a_tick, i64(o, p.PLACED_PRICE))
         taken |= found
         if not found and i64(o, p.S_ACK) and not i64(o, p.S_ASKED):
             put_i64(o, p.S_ASKED, 1)
