@@ -14,6 +14,7 @@ its columns stand in every row of the day. The same for sweeps of 1, 8 and 32 se
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
@@ -96,6 +97,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one queue model, one latency")
     parser.add_argument("--sets", type=int, nargs="*", help="sizes of sweeps; default 1, 8 and 32, none with --quick")
     parser.add_argument("--json")
+    parser.add_argument("--add", action="store_true", help="keep the file's rows that this run does not measure again")
     arguments = parser.parse_args()
     if arguments.sets is None:
         arguments.sets = [] if arguments.quick else [1, 8, 32]
@@ -110,7 +112,9 @@ def main() -> int:
     if not rows:
         print("nothing to run: no captures, and no --events")
         return 1
-    keep("The replay kernel beside hftbacktest", rows, arguments.json)
+    old = kept_rows(arguments.json) if arguments.add else []
+    fresh = {_key(row) for row in rows}
+    keep("The replay kernel beside hftbacktest", [row for row in old if _key(row) not in fresh] + rows, arguments.json)
     return int(not all(row["equal"] for row in rows))
 
 
@@ -141,6 +145,16 @@ def costs_of(market: Market, index: DayIndex, prepare_s: float) -> dict[str, dic
         }
         for side, mapped in (("linear", linear), ("prepared", linear + indexed))
     }  # fmt: skip
+
+
+def kept_rows(target: str | None) -> list[dict[str, Any]]:
+    """The rows that an earlier run left in a file."""
+    path = Path(target or "")
+    return list(json.loads(path.read_text())["rows"]) if path.is_file() else []
+
+
+def _key(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(row[name] for name in ("market", "case", "queue", "latency", "replay"))
 
 
 def _line(row: dict[str, Any]) -> str:
