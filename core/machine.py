@@ -58,6 +58,8 @@ class Machine:
 
     def handle(self, event: object) -> int:
         """Give an event to the handlers of its pair; returns how many took it."""
+        if not self._handlers:  # most strategies react by method alone
+            return 0
         kind, state, count = type(event), self.state, 0
         for source in (state, ANY):
             for handler in self._handlers.get((source, kind), ()):

@@ -179,7 +179,10 @@ class Place:
         """Put what has arrived of each market into the mailboxes; returns the time that it took."""
         spent = 0
         for feed, mailboxes in self.feeds:
-            if not any(mailbox.wants_market for mailbox in mailboxes):
+            for mailbox in mailboxes:
+                if mailbox.wants_market:
+                    break
+            else:
                 continue
             frames, uncharged = feed.absorb()
             if not frames:
@@ -354,6 +357,9 @@ class SimHost:
 
     def _post_replies(self, feed: Feed) -> bool:
         replies = feed.replies()
+        if not replies:
+            return False
+        gateway = self.gateways[id(feed)]
         for reply in replies:
-            self.push(reply.received, ARRIVAL, self.gateways[id(feed)], reply)
-        return bool(replies)
+            self.push(reply.received, ARRIVAL, gateway, reply)
+        return True

@@ -100,6 +100,8 @@ class SimVenue:
     def absorb(self) -> tuple[int, int]:
         """Frames arrived since the last call, and how many of them no earlier turn has been charged for."""
         rows = self.replay.rows_local
+        if rows == self._absorbed == self._charged:
+            return 0, 0
         fresh = frames_between(self._times, self._absorbed, rows)
         uncharged = frames_between(self._times, self._charged, rows) if self._charged > self._absorbed else fresh
         self._absorbed = self._charged = rows
@@ -107,7 +109,9 @@ class SimVenue:
 
     def settle(self, free_at: int, frame_ns: int, until: int) -> int:
         """When a place is free of the turns that frames alone began before `until`; those frames count as charged."""
-        self._charged, free_at = settle_frames(self._times, self._charged, self.replay.rows_local, free_at, frame_ns, until)
+        rows = self.replay.rows_local
+        if self._charged < rows:
+            self._charged, free_at = settle_frames(self._times, self._charged, rows, free_at, frame_ns, until)
         return free_at
 
     def tick(self, now: int) -> Tick:
