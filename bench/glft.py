@@ -276,10 +276,13 @@ def their_grid(hbt, side, near, gap, count, qty, tick_size, last_no):
 
 @numba.njit
 def tutorial(hbt, step_ns, count, adj1, adj2, lots, limit, tick_size, lot, log):
-    """Arrays of a day's length, gone through at each fit."""
+    """Arrays of a day's length, gone through at each fit.
+
+    They are not filled beforehand: that takes 0.2 s on any day, half of the reference's time on a short one.
+    """
     steps, checksum, last_no, noted = 0, 0, 0, 0
     qty = lots * lot
-    depths, changes = np.full(30_000_000, np.nan), np.full(30_000_000, np.nan)
+    depths, changes = np.empty(30_000_000), np.empty(30_000_000)
     mid_twice, sample = 0, 0
     half_spread, skew = 0.0, 0.0
     while hbt.elapse(step_ns) == 0:

@@ -50,7 +50,7 @@ def run_ours(
 
 
 def run_theirs(market: Market, case: Case, queue: Queue, latency: Latency, fills: int = 0) -> tuple[float, Seen, np.ndarray]:
-    """The same of the reference."""
+    """The same of the reference, on its array depth: its hashmap depth took twice as long on the clock and the grid."""
     opening = reference.snapshot(market.bids, market.asks, market.grid)
     made, kept = reference.asset(market.events, opening, market.grid, queue, latency, partial=False, trades=1_000)
     low, high = market.bounds
