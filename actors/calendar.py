@@ -29,6 +29,7 @@ class Job(Struct, frozen=True):
 
 JOBS: Final[Mapping[str, Job]] = {
     "sample": Job(10 * SECOND, 0, "equity, position and quotes are written down"),
+    "reconcile": Job(15 * SECOND, 0, "gateways compare their orders and executions with the venue's"),
     "minute": Job(60 * SECOND, 0, "for strategies that act by the minute"),
     "funding": Job(8 * 3_600 * SECOND, 0, "the venue settles funding"),
     "day_roll": Job(86_400 * SECOND, 0, "a UTC day begins"),

@@ -26,6 +26,9 @@ from core.message import (
     OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
+    OrderMassStatusRequest,
+    OrderStatusRequest,
+    Unanswered,
 )
 from core.node import Node
 from core.price import E8
@@ -34,12 +37,14 @@ from core.strategy import ParameterError, Strategy
 
 if TYPE_CHECKING:
     from actors.history.prepared import PreparedDay
+    from actors.sim.faults import Faults, FaultySession
     from actors.sim.heap import Target
     from actors.sim.host import Seat, SimHost, Watch
     from actors.sim.venue import SimVenue
     from core.kernel.replay import Latency
 
 REQUESTS = (NewOrderSingle, OrderCancelRequest, OrderCancelReplaceRequest)
+QUERIES = (OrderStatusRequest, OrderMassStatusRequest)
 ANSWERS = (ExecutionReport, OrderCancelReject)
 
 
@@ -52,6 +57,8 @@ class Simulation(Struct):
     risk: Risk
     gateways: dict[str, Gateway]
     venues: dict[str, SimVenue]
+    sessions: dict[str, FaultySession]
+    """Where faults stand between gateways and venues; empty without any."""
 
 
 def priced(instrument: Instrument, graph: Graph) -> Instrument:
@@ -66,12 +73,15 @@ def simulated(
     watch: Watch | None = None,
     trading: bool = True,
     before: Simulation | None = None,
+    faults: Faults | None = None,
+    seed: int = 0,
 ) -> Simulation:
     """The graph over one span of time: one prepared day an instrument, all on one heap.
 
     `span` bounds the run (ns UTC, the end excluded; default: from the days' first event to their last, within the day). Without
     `trading` strategies see the market and send nothing. `before` is a run whose nodes go on: their state, their wakes and
-    what was on its way to them are taken over. Raises UserError for a day without a book.
+    what was on its way to them are taken over. With `faults` every session with the venue suffers them, drawn from `seed`.
+    Raises UserError for a day without a book.
     """
     from actors.sim.host import SimHost
 
@@ -95,18 +105,31 @@ def simulated(
     for name, strategy in strategies.items():
         seats[name] = host.add(strategy, host.place("market:" + "+".join(strategy.instruments), busy), mailboxes[name])
 
-    venues = {}
+    venues, sessions = {}, {}
     for day, instrument in zip(days, instruments, strict=True):
         venue = venues[instrument.symbol] = _venue(plan, day, instrument, kind.levels, start)
         watchers = [name for name, one in strategies.items() if instrument.symbol in one.instruments]
         place = seats[watchers[0]].place
-        host.add_feed(venue, place, [mailboxes[name] for name in watchers], seats[f"gateway:{instrument.symbol}"])
-    _connect(seats, strategies, gateways, venues)
-    simulation = Simulation(host, strategies, mailboxes, risk, gateways, venues)
+        gateway = seats[f"gateway:{instrument.symbol}"]
+        if faults is not None:
+            session = sessions[instrument.symbol] = _faulty(host, venue, gateway, faults, seed)
+        host.add_feed(venue, place, [mailboxes[name] for name in watchers], session.inward if faults is not None else gateway)
+    _connect(seats, strategies, gateways, sessions or venues)
+    simulation = Simulation(host, strategies, mailboxes, risk, gateways, venues, sessions)
     _announce(simulation, days, trading, fresh=before is None)
     if before:
         _take_over(simulation, before)
     return simulation
+
+
+def _faulty(host: SimHost, venue: SimVenue, gateway: Seat, faults: Faults, seed: int) -> FaultySession:
+    """The session with faults; only where requests may be lost is there anything to reconcile."""
+    from random import Random
+
+    from actors.sim.faults import FaultySession
+
+    host.schedule.enter(gateway, "reconcile")
+    return FaultySession(host.heap, venue, gateway, faults, Random(f"{seed} {venue.symbol}"))
 
 
 def whole(days: Sequence[PreparedDay]) -> tuple[int, int]:
@@ -190,7 +213,7 @@ def _least_entry_ns(plan: Plan) -> int:
 
 
 def _connect(
-    seats: Mapping[str, Seat], strategies: Mapping[str, Strategy], gateways: Mapping[str, Gateway], venues: Mapping[str, SimVenue]
+    seats: Mapping[str, Seat], strategies: Mapping[str, Strategy], gateways: Mapping[str, Gateway], venues: Mapping[str, Target]
 ) -> None:
     """Edges, in the order of the road: strategy, risk, gateway, venue, and back."""
     risk = seats["risk"]
@@ -204,6 +227,11 @@ def _connect(
         risk.routes[request] = lambda message: by_symbol[message.symbol]
         for symbol, gateway in gateways.items():
             seats[gateway.name].routes[request] = lambda message, to=(venues[symbol],): to  # type: ignore[misc]
+    for query in QUERIES:
+        for symbol, gateway in gateways.items():
+            seats[gateway.name].routes[query] = lambda message, to=(venues[symbol],): to  # type: ignore[misc]
+    for gateway in gateways.values():
+        seats[gateway.name].routes[Unanswered] = lambda message: (risk,)
     for answer in ANSWERS:
         risk.routes[answer] = lambda message: by_strategy[message.strategy]  # type: ignore[attr-defined]
         for gateway in gateways.values():

@@ -2,9 +2,16 @@
 
 Requests come from risk, already approved; the venue's answers come from the session. The gateway holds one Order an id
 chain, sees that ids are unique, refuses what cannot be asked (a cancel of an order that is unknown by this id now, done, or
-has a request pending: the venue allows one request in flight an order), and passes every answer on, to the strategy that owns
-the order and to risk. Reports for orders that it never sent (a liquidation, another session) are passed on as well: they move the
-account's position all the same.
+has a request pending: the venue allows one request in flight an order), and passes every answer that is news on, to the
+strategy that owns the order and to risk, with the order's quantities as they stand (reports may come twice and out of order).
+Reports for orders that it never sent (a liquidation, another session) are passed on as well: they move the account's
+position all the same.
+
+A request to which no answer came is not sent again: the gateway asks what became of the order until that is proved
+(`core/outcome.py`), and meanwhile says so to risk. A cancel that the venue refuses because it knows no such order proves nothing
+either, and leads to the same question. The timer `reconcile` asks for everything: executions since the last complete answer and
+open orders; orders that work here are asked about one by one. Finished orders are kept for an hour, because what is late still
+counts.
 """
 
 from __future__ import annotations
@@ -13,20 +20,30 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.message import (
+    BusinessMessageReject,
+    ExecType,
     ExecutionReport,
     Message,
     NewOrderSingle,
     OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
+    OrderMassStatusRequest,
+    OrderStatusRequest,
     OrdStatus,
+    Timer,
+    Unanswered,
 )
 from core.node import Outbox
 from core.order import Order
+from core.outcome import ASK_EVERY_NS, Inquiry, absent, proved
 from core.refusal import order_refused, request_refused
 
 TOO_LATE, UNKNOWN_ORDER, ALREADY_PENDING, DUPLICATE_ID = 0, 1, 3, 6
 """FIX CxlRejReason(102)."""
+PAST_NS = 3_600_000_000_000
+SETTLED_NS = 2_000_000_000
+"""An order asked about sooner after it was sent than this may not be known to the venue's query yet."""
 
 
 class Gateway:
@@ -37,6 +54,10 @@ class Gateway:
         self.symbol = symbol
         self.orders: dict[str, Order] = {}
         self._owner: dict[str, str] = {}
+        self._past: dict[str, tuple[int, Order]] = {}
+        self._inquiries: dict[str, Inquiry] = {}
+        self._asking = False
+        self._complete_until = 0
         self._outbox: Outbox
 
     def bind(self, outbox: Outbox) -> None:
@@ -91,11 +112,18 @@ class Gateway:
         self._outbox.send(request_refused(now, request, status, reason, "gateway: nothing was sent"))
         return None
 
+    # --- answers
+
     def _report(self, now: int, report: ExecutionReport) -> None:
-        order = self.orders.get(report.cl_ord_id) or self.orders.get(report.orig_cl_ord_id)
+        if report.exec_type == ExecType.ORDER_STATUS:
+            self._status(now, report)
+            return
+        order = self._find(report.cl_ord_id) or self._find(report.orig_cl_ord_id)
         if order is not None:
-            order.on_report(report)
-            self._retire(order)
+            if not order.on_report(report):
+                return
+            report.cum_qty, report.leaves_qty = order.cum_qty, order.leaves_qty
+            self._keep(now, order)
         report.strategy = self._owner.get(report.cl_ord_id) or self._owner.get(report.orig_cl_ord_id, "")
         report.now = now
         self._outbox.send(report)
@@ -104,22 +132,115 @@ class Gateway:
         order = self.orders.get(reject.orig_cl_ord_id)
         if order is not None:
             order.on_cancel_reject(reject)
-            self._retire(order)
+            if order.working and reject.cxl_rej_reason == UNKNOWN_ORDER:
+                self._inquire(now, order)
+            self._keep(now, order)
         reject.strategy = self._owner.get(reject.orig_cl_ord_id, "")
         reject.now = now
         self._outbox.send(reject)
 
-    def _retire(self, order: Order) -> None:
-        """Let go of a finished order; its ids stay reserved for ever."""
+    def _find(self, cl_ord_id: str) -> Order | None:
+        """The order, working or finished within the hour."""
+        order = self.orders.get(cl_ord_id)
+        if order is None and cl_ord_id in self._past:
+            order = self._past[cl_ord_id][1]
+        return order
+
+    def _keep(self, now: int, order: Order) -> None:
+        """An order that is finished goes to the past, one that is open again comes back; ids stay reserved for ever."""
         if order.done:
             for cl_ord_id in order.cl_ord_ids:
                 self.orders.pop(cl_ord_id, None)
+                self._past[cl_ord_id] = now, order
+            while self._past and (first := next(iter(self._past))) and self._past[first][0] < now - PAST_NS:
+                del self._past[first]
+        else:
+            for cl_ord_id in order.cl_ord_ids:
+                self.orders[cl_ord_id] = order
+
+    # --- doubt
+
+    def _unanswered(self, now: int, message: Unanswered) -> None:
+        order = self.orders.get(message.cl_ord_id)
+        if order is None or not order.doubt(message.cl_ord_id):
+            return
+        message.strategy = self._owner[message.cl_ord_id]
+        message.now = now
+        self._outbox.send(message)
+        self._inquire(now, order, {message.cl_ord_id: message.transact_time})
+
+    def _inquire(self, now: int, order: Order, sent: Mapping[str, int] = {}) -> None:
+        """Ask what became of an order, now and every second until the answer decides it; `sent`: its requests newly in doubt."""
+        inquiry = self._inquiries.setdefault(order.request.cl_ord_id, Inquiry({}))
+        inquiry.sent.update(sent)
+        self._ask(now, order)
+        self._ask_later(now)
+
+    def _ask_later(self, now: int) -> None:
+        if not self._asking:
+            self._asking = True
+            self._outbox.wake(now + ASK_EVERY_NS, "inquire")
+
+    def _ask(self, now: int, order: Order) -> None:
+        self._outbox.send(OrderStatusRequest(self.symbol, now, now, now, order.request.cl_ord_id, order.side))
+
+    def _status(self, now: int, report: ExecutionReport) -> None:
+        """What the venue says of an order; its executions were reported before."""
+        order = self._find(report.cl_ord_id)
+        if order is None or report.cum_qty > order.cum_qty:
+            return
+        inquiry = self._inquiries.get(order.request.cl_ord_id) or Inquiry({})
+        for answer in proved(order, inquiry, now, report):
+            self.on(now, answer)
+        if not order.unknown:
+            self._inquiries.pop(order.request.cl_ord_id, None)
+
+    def _not_found(self, now: int, reject: BusinessMessageReject) -> None:
+        order = self.orders.get(reject.business_reject_ref_id)
+        inquiry = self._inquiries.get(reject.business_reject_ref_id)
+        if order is not None and inquiry is not None and (answer := absent(order, inquiry, now)):
+            self.on(now, answer)
+            self._inquiries.pop(reject.business_reject_ref_id, None)
+
+    def _timer(self, now: int, timer: Timer) -> None:
+        _TIMERS[timer.key](self, now)
+
+    def _ask_again(self, now: int) -> None:
+        self._asking = False
+        self._inquiries = {key: one for key, one in self._inquiries.items() if key in self.orders}
+        for key in self._inquiries:
+            self._ask(now, self.orders[key])
+        if self._inquiries:
+            self._ask_later(now)
+
+    # --- reconciliation
+
+    def _reconcile(self, now: int) -> None:
+        """Ask for all executions since the last complete answer, and for every order here that is not new; what was asked of it
+        and is not answered by now is in doubt, whether or not anybody noticed that the answer is missing.
+        """
+        self._outbox.send(OrderMassStatusRequest(self.symbol, now, now, now, self._complete_until))
+        for order in {id(order): order for order in self.orders.values()}.values():
+            asked = {} if order.acknowledged else {order.request.cl_ord_id: order.request.now}
+            asked |= {cl_ord_id: request.now for cl_ord_id, request in order.asked.items()}
+            overdue = {key: sent for key, sent in asked.items() if sent < now - SETTLED_NS and order.doubt(key)}
+            if overdue or order.request.now < now - SETTLED_NS:
+                self._inquire(now, order, overdue)
+
+    def _reconciled(self, now: int, answered: OrderMassStatusRequest) -> None:
+        """The session hands the request back when its answer is complete; nothing that old is asked for again."""
+        self._complete_until = max(self._complete_until, answered.transact_time - SETTLED_NS)
 
 
+_TIMERS: Mapping[str, Callable[[Gateway, int], None]] = {"inquire": Gateway._ask_again, "reconcile": Gateway._reconcile}
 _ROUTES: Mapping[type[Message], Callable[[Gateway, int, Any], None]] = {
     NewOrderSingle: Gateway._new,
     OrderCancelRequest: Gateway._cancel,
     OrderCancelReplaceRequest: Gateway._replace,
     ExecutionReport: Gateway._report,
     OrderCancelReject: Gateway._cancel_reject,
+    Unanswered: Gateway._unanswered,
+    BusinessMessageReject: Gateway._not_found,
+    OrderMassStatusRequest: Gateway._reconciled,
+    Timer: Gateway._timer,
 }

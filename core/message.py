@@ -349,6 +349,35 @@ class OrderCancelReject(Message, tag="9"):
     strategy: str = ""
 
 
+class OrderStatusRequest(Message, tag="H"):
+    """Asks what became of an order.
+
+    The answer is its executions so far, then an ExecutionReport with ExecType I; for an order that the venue does not know, a
+    BusinessMessageReject that names the ClOrdID.
+    """
+
+    cl_ord_id: str = ""
+    side: Side = 1
+
+
+class OrderMassStatusRequest(Message, tag="AF"):
+    """Asks for the instrument's executions since a time (ns UTC), and for the state of every order that is open."""
+
+    since: int = 0
+
+
+class Unanswered(Message, tag="UN"):
+    """A request left at `transact_time` and no answer came that proves anything: its outcome is unknown until proof comes.
+
+    `cl_ord_id` is the request's own; `orig_cl_ord_id` the order's, where the request is a cancel or a replace.
+    """
+
+    cl_ord_id: str = ""
+    orig_cl_ord_id: str = ""
+    text: str = ""
+    strategy: str = ""
+
+
 # --- session and control -------------------------------------------------------------------------------------------------
 
 
@@ -411,6 +440,9 @@ AnyMessage = (
     | OrderCancelReplaceRequest
     | ExecutionReport
     | OrderCancelReject
+    | OrderStatusRequest
+    | OrderMassStatusRequest
+    | Unanswered
     | Heartbeat
     | TestRequest
     | Reject

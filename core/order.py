@@ -24,8 +24,9 @@ from them at the moment of reading. The rules:
 
 While an order works, OrderQty == CumQty + LeavesQty; CumQty falls only by a bust, a correction or a split.
 
-Left out until live trading: an outcome that is unknown. It will be one more fact about a request, beside sent, held and
-answered, and the gateway's to settle; no rule above changes by it.
+10. *Doubt.* That no answer came for a request is a fact about it, beside sent, held and answered; it changes no status. The
+   order is `unknown` while a doubted request is undecided: the new order until it is acknowledged, executed or ended; a cancel or
+   replace until it is answered or the order has ended. What decides it is a report like any other (`core/outcome.py`).
 """
 
 from __future__ import annotations
@@ -97,8 +98,8 @@ class Order:
     """One order, through all the ids that its replaces give it. Quantities in lots, prices in ticks."""
 
     __slots__ = (
-        "_acknowledged", "_answered", "_end", "_executions", "_held", "_ids", "_open", "_seen", "_splits", "_standings", "_terms",
-        "request",
+        "_acknowledged", "_answered", "_doubted", "_end", "_executions", "_held", "_ids", "_open", "_seen", "_splits",
+        "_standings", "_terms", "request",
     )  # fmt: skip
 
     def __init__(self, request: NewOrderSingle) -> None:
@@ -112,6 +113,7 @@ class Order:
         self._open: dict[str, Request] = {}
         self._held: dict[str, OrdStatus] = {}
         self._answered: set[str] = set()
+        self._doubted: set[str] = set()
         self._standings: dict[OrdStatus, Standing] = {}
         self._splits: tuple[tuple[int, int, int], ...] = ()
 
@@ -143,6 +145,16 @@ class Order:
             return False
         self._answer(reject.cl_ord_id)
         return True
+
+    def doubt(self, cl_ord_id: str) -> bool:
+        """No answer came for a request under this id; True when that leaves its outcome unknown."""
+        self._doubted.add(cl_ord_id)
+        return self._undecided(cl_ord_id)
+
+    def _undecided(self, cl_ord_id: str) -> bool:
+        if self._end is not None:
+            return False
+        return not self._acknowledged if cl_ord_id == self.request.cl_ord_id else cl_ord_id in self._open
 
     def _send(self, request: Request) -> None:
         self._ids.setdefault(request.cl_ord_id, len(self._ids))
@@ -325,6 +337,16 @@ class Order:
     def pending(self) -> bool:
         """Whether a cancel or replace was sent and is neither answered nor made pointless by the order's end."""
         return bool(self._open) and self._end is None
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The ids of requests whose outcome is unknown."""
+        return tuple(filter(self._undecided, self._doubted)) if self._doubted else ()
+
+    @property
+    def asked(self) -> Mapping[str, Request]:
+        """The cancels and replaces that are not answered, by their own ids."""
+        return self._open
 
     @property
     def done(self) -> bool:

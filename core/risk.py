@@ -3,7 +3,8 @@
 Limits are the account's, not the strategy's, so this node stands in front of the venue, out of a strategy's reach. What may
 still be filled counts in full: an order from the moment it is approved until the venue says that nothing of it is left, and
 while replaces are unanswered at the largest quantity that any of them may leave open. Cancels always pass; so does an order
-that can only reduce the position.
+that can only reduce the position. While the outcome of a request is unknown, its order counts in full and its instrument takes
+nothing else.
 
 What is refused comes back as an ExecutionReport with ExecType Rejected (a replace: as an OrderCancelReject) and the reason in
 words; the venue never sees it. Not here yet, and named so that nobody counts on them: price collar, message rate, repeated
@@ -29,6 +30,7 @@ from core.message import (
     OrderCancelRequest,
     OrdStatus,
     OrdType,
+    Unanswered,
 )
 from core.node import Outbox
 from core.price import BUY, E8, Side, sign
@@ -72,6 +74,7 @@ class Risk:
         self.approved = 0
         self.refused = 0
         self._working: dict[str, _Working] = {}
+        self._doubted: dict[str, Unanswered] = {}
         self._price: dict[str, int] = dict.fromkeys(self.instruments, 0)
         self._outbox: Outbox
 
@@ -91,7 +94,10 @@ class Risk:
         elif isinstance(message, OrderCancelRequest):
             self._outbox.send(message)
         elif isinstance(message, OrderCancelReject):
+            self._doubted.pop(message.cl_ord_id, None)
             self._forget_ask(message)
+        elif isinstance(message, Unanswered):
+            self._doubted[message.cl_ord_id] = message
         elif isinstance(message, Funding):
             self.ledger.fund(message)
 
@@ -154,6 +160,8 @@ class Risk:
         after = self.exposed(symbol, side) + sign(side) * more
         if abs(after) <= abs(position) and after * position >= 0:
             return ""
+        if self._doubted and any(one.symbol == symbol for one in self._doubted.values()):
+            return "the outcome of an earlier request is unknown: only cancels and what reduces the position until it is proved"
         if more and limits.position is not None and sign(side) * after > limits.position:
             return f"position could reach {after} lots, the limit is {limits.position}"
         if self.exposure_e8 is not None and self._exposure_e8(symbol, after, price) > self.exposure_e8:
@@ -175,6 +183,8 @@ class Risk:
     def _release(self, report: ExecutionReport) -> None:
         if report.exec_type == ExecType.TRADE:
             self._price[report.symbol] = report.last_px
+        if self._doubted:
+            self._decide(report)
         working = self._working.pop(report.cl_ord_id, None) or self._working.pop(report.orig_cl_ord_id, None)
         if working is None:
             return
@@ -182,6 +192,13 @@ class Risk:
         working.asked = {key: qty for key, qty in working.asked.items() if key != report.cl_ord_id}
         if report.leaves_qty or report.ord_status in (OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE):
             self._working[report.cl_ord_id] = working
+
+    def _decide(self, report: ExecutionReport) -> None:
+        """A report decides what was unknown of its own id, and, when nothing is left of the order, of every request about it."""
+        ids = (report.cl_ord_id, report.orig_cl_ord_id)
+        for cl_ord_id, one in tuple(self._doubted.items()):
+            if cl_ord_id == report.cl_ord_id or (not report.leaves_qty and one.orig_cl_ord_id in ids):
+                del self._doubted[cl_ord_id]
 
     def _forget_ask(self, reject: OrderCancelReject) -> None:
         working = self._working.get(reject.orig_cl_ord_id)

@@ -22,6 +22,7 @@ from core.message import (
     OrderCancelRequest,
     OrdStatus,
     OrdType,
+    Unanswered,
 )
 from core.price import BUY, E8, SELL, Side, sign
 from core.risk import Limits, Risk
@@ -399,3 +400,22 @@ def test_when_all_is_answered_risk_knows_exactly_what_the_venue_has(deeds: list[
     for side in (BUY, SELL):
         assert account.risk.exposed("BTCUSDT", side) == account.worst("BTCUSDT", side)
     assert account.risk.ledger.position("BTCUSDT") == account.position["BTCUSDT"]
+
+
+def test_while_an_outcome_is_unknown_its_instrument_takes_only_what_reduces_and_another_takes_all() -> None:
+    account = Account(Limits())
+    for cl_ord_id, side in (("a", BUY), ("b", BUY)):
+        account.ask(NewOrderSingle("BTCUSDT", cl_ord_id=cl_ord_id, side=side, price=100, order_qty=5))
+    account.settle()
+    account.fill("a", 5)
+    account.settle()
+    account.risk.on(0, Unanswered("BTCUSDT", 1, cl_ord_id="c", orig_cl_ord_id="b"))
+    more = NewOrderSingle("BTCUSDT", cl_ord_id="d", side=BUY, price=100, order_qty=1)
+    assert "is unknown" in account.refusal(more)
+    account.ask(NewOrderSingle("BTCUSDT", cl_ord_id="e", side=SELL, price=100, order_qty=5))
+    account.ask(NewOrderSingle("ETHUSDT", cl_ord_id="f", side=BUY, price=100, order_qty=1))
+    account.ask(OrderCancelRequest("BTCUSDT", cl_ord_id="g", orig_cl_ord_id="b"))
+    assert len(account.to_venue) == 3
+    account.settle()
+    account.ask(NewOrderSingle("BTCUSDT", cl_ord_id="h", side=BUY, price=100, order_qty=1))
+    assert len(account.to_venue) == 1, "the end of b decided what was unknown of it"

@@ -144,6 +144,10 @@ class SimVenue:
         self._asked = True
         _REQUESTS[type(message)](self, now, message)  # type: ignore[index]
 
+    def holds(self, cl_ord_id: str) -> bool:
+        """Whether an order has reached the session under this id."""
+        return cl_ord_id in self._number_of
+
     def submit(self, now: int, message: Message) -> None:
         """The Venue port's name for it."""
         self.arrive(now, message)
