@@ -11,7 +11,8 @@ A request to which no answer came is not sent again: the gateway asks what becam
 (`core/outcome.py`), and meanwhile says so to risk. A cancel that the venue refuses because it knows no such order proves nothing
 either, and leads to the same question. The timer `reconcile` asks for everything: executions since the last complete answer and
 open orders; orders that work here are asked about one by one. Finished orders are kept for an hour, because what is late still
-counts.
+counts. A gateway that died is fed its inputs again (`core/tape.py`) and then `recover`: the same as reconciling, but all that is
+unanswered is in doubt, for its answers died with the process.
 """
 
 from __future__ import annotations
@@ -215,7 +216,12 @@ class Gateway:
 
     # --- reconciliation
 
-    def _reconcile(self, now: int) -> None:
+    def _recover(self, now: int) -> None:
+        """The process came back: no answer that was under way will come, and no wake."""
+        self._asking = False
+        self._reconcile(now, waited=0)
+
+    def _reconcile(self, now: int, waited: int = SETTLED_NS) -> None:
         """Ask for all executions since the last complete answer, and for every order here that is not new; what was asked of it
         and is not answered by now is in doubt, whether or not anybody noticed that the answer is missing.
         """
@@ -223,8 +229,8 @@ class Gateway:
         for order in {id(order): order for order in self.orders.values()}.values():
             asked = {} if order.acknowledged else {order.request.cl_ord_id: order.request.now}
             asked |= {cl_ord_id: request.now for cl_ord_id, request in order.asked.items()}
-            overdue = {key: sent for key, sent in asked.items() if sent < now - SETTLED_NS and order.doubt(key)}
-            if overdue or order.request.now < now - SETTLED_NS:
+            overdue = {key: sent for key, sent in asked.items() if sent <= now - waited and order.doubt(key)}
+            if overdue or order.request.now <= now - waited:
                 self._inquire(now, order, overdue)
 
     def _reconciled(self, now: int, answered: OrderMassStatusRequest) -> None:
@@ -232,7 +238,11 @@ class Gateway:
         self._complete_until = max(self._complete_until, answered.transact_time - SETTLED_NS)
 
 
-_TIMERS: Mapping[str, Callable[[Gateway, int], None]] = {"inquire": Gateway._ask_again, "reconcile": Gateway._reconcile}
+_TIMERS: Mapping[str, Callable[[Gateway, int], None]] = {
+    "inquire": Gateway._ask_again,
+    "reconcile": Gateway._reconcile,
+    "recover": Gateway._recover,
+}
 _ROUTES: Mapping[type[Message], Callable[[Gateway, int, Any], None]] = {
     NewOrderSingle: Gateway._new,
     OrderCancelRequest: Gateway._cancel,

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from actors.launch import Simulation
+from actors.sim.host import SimHost
 from core.message import ExecType, ExecutionReport, Message, NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest
+from core.node import Node
 from core.outcome import ASK_EVERY_NS, PROOF_NS
+from core.tape import retrace
 
 REQUESTS = (NewOrderSingle, OrderCancelRequest, OrderCancelReplaceRequest)
 UNKNOWN_NS_MAX = PROOF_NS + 3 * ASK_EVERY_NS
@@ -86,10 +90,21 @@ def quantities_add_up(log: Log, seen: Sequence[ExecutionReport]) -> Iterator[str
         most[one.order_id] = max(most[one.order_id], one.cum_qty)
 
 
-def doubts_end(unknown_since: Mapping[str, int], decided: Mapping[str, int], bounded: bool) -> Iterator[str]:
-    """I15: what was unknown is decided, and in time wherever queries were answered (`bounded`)."""
+def tape_repeats(fresh: Mapping[str, Node], host: SimHost) -> Iterator[str]:
+    """I6: fresh nodes that are fed the tape send the same bytes, all of them, and nothing else."""
+    assert host.tape is not None
+    for difference in islice(retrace(fresh, host.tape.entries()), 2):
+        yield f"I6: {difference}"
+
+
+def doubts_end(unknown_since: Mapping[str, int], decided: Mapping[str, int], back: Sequence[int], bounded: bool) -> Iterator[str]:
+    """I15: what was unknown is decided, and in time wherever queries were answered (`bounded`).
+
+    Time counts from when there was last nobody to ask: `back` are the times at which a dead process came back.
+    """
     for cl_ord_id, since in unknown_since.items():
-        if cl_ord_id not in decided:
+        end = decided.get(cl_ord_id)
+        if end is None:
             yield f"I15: {cl_ord_id} is still unknown"
-        elif bounded and decided[cl_ord_id] - since > UNKNOWN_NS_MAX:
-            yield f"I15: {cl_ord_id} was unknown for {(decided[cl_ord_id] - since) / 1e9:.1f} s"
+        elif bounded and (took := end - max([since, *(one for one in back if one <= end)])) > UNKNOWN_NS_MAX:
+            yield f"I15: {cl_ord_id} was unknown for {took / 1e9:.1f} s"

@@ -1,7 +1,9 @@
 """Seeded runs of the whole road under faults: `python -m tests.seeds --seeds N` runs N of them; a failing seed is the bug report.
 
 A seed draws a market, a strategy that trades at random, and which faults happen how often. Three phases: trading under faults;
-calm, in which everything must converge within 60 simulated seconds; the audit by the checkers. The nodes are those of every
+calm, in which everything must converge within 60 simulated seconds; the audit by the checkers. In half of the runs the account's
+process dies up to three times: risk and gateway forget everything and are brought back from their tape; what was said to them
+meanwhile, or was received and not yet written down, is gone. The nodes are those of every
 backtest and of live trading; only the session between gateway and venue is `actors/sim/faults.py`'s.
 """
 
@@ -10,27 +12,46 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
+from heapq import heapify
 from random import Random
 from typing import Any
 
 from msgspec import Struct
 
 from actors.graph import Graph, LatencyTable, LimitsTable, Plan
-from actors.launch import Simulation, simulated
+from actors.launch import Simulation, priced, simulated
 from actors.sim.faults import Faults, FaultySession
+from actors.sim.heap import ARRIVAL
+from actors.sim.store import Journal
 from core.codec import encode
+from core.gateway import Gateway
 from core.kernel.layout import ASK, BID, BUY, SELL
-from core.message import ExecType, ExecutionReport, Message, Tick, TimeInForce, Timer
+from core.message import (
+    BusinessMessageReject,
+    ExecType,
+    ExecutionReport,
+    Message,
+    OrderCancelReject,
+    OrderMassStatusRequest,
+    Tick,
+    TimeInForce,
+    Timer,
+    Unanswered,
+)
+from core.risk import Risk
 from core.strategy import MS, Strategy
+from core.tape import recall
 from tests import checkers
-from tests.tiny_day import SECOND, Row, tiny_day
+from tests.tiny_day import BTC, SECOND, Row, tiny_day
 
 TRADING_S = 120
 CALM_S = 60
 LIMIT_LOTS = 12
 SYMBOL = "BTCUSDT"
+FROM_VENUE = (ExecutionReport, OrderCancelReject, BusinessMessageReject, OrderMassStatusRequest, Unanswered)
+"""What a process has only in memory until it is written down."""
 
 
 class Chaos(Strategy):
@@ -65,6 +86,35 @@ class Chaos(Strategy):
 
     def on_tick(self, tick: Tick) -> None:
         """Ticks are taken one by one, so that the mailbox is part of the run."""
+
+
+class Crash:
+    """The death of the account's process, and its return some time later."""
+
+    beside = True
+
+    def __init__(self, world: World, down_ns: int) -> None:
+        self.world, self.down_ns = world, down_ns
+
+    def arrive(self, now: int, message: Message | None) -> None:
+        world, simulation = self.world, self.world.simulation
+        host = simulation.host
+        back = now + self.down_ns
+        world.session.fired["crash"] += 1
+        world.session.deaf_until = back
+        world.back.append(back)
+        place = host.seats["risk"].place
+        place.inbox = deque(one for one in place.inbox if not isinstance(one[1], FROM_VENUE))
+        place.free_at = max(place.free_at, back)
+        gateway = host.seats[f"gateway:{SYMBOL}"]
+        host.heap.events[:] = [one for one in host.heap.events if not (one[3] is gateway and isinstance(one[4], FROM_VENUE))]
+        heapify(host.heap.events)
+        risk, fresh = world.account()
+        recall({"risk": risk, fresh.name: fresh}, host.tape.entries())  # type: ignore[union-attr]
+        simulation.risk, simulation.gateways[SYMBOL] = risk, fresh
+        host.restart(risk)
+        host.restart(fresh)
+        host.push(back, ARRIVAL, gateway, Timer("", back, back, back, back, "recover"))
 
 
 class Outcome(Struct):
@@ -115,10 +165,21 @@ class World:
         self.seen: list[ExecutionReport] = []
         self.unknown_since: dict[str, int] = {}
         self.decided: dict[str, int] = {}
+        self.back: list[int] = []
         span = (day.start_ns, day.start_ns + (TRADING_S + CALM_S) * SECOND)
         self.simulation: Simulation = simulated(self.plan, [day], span, self.watch, faults=self.faults, seed=seed)
         self.session: FaultySession = self.simulation.sessions[SYMBOL]
+        host = self.simulation.host
+        host.tape = Journal()
+        for _ in range(random.randrange(4) if random.random() < 0.5 else 0):
+            at = host.clock.time + random.randrange(TRADING_S * SECOND)
+            host.push(at, ARRIVAL, Crash(self, random.randrange(10 * SECOND)), None)
         self._listen()
+
+    def account(self) -> tuple[Risk, Gateway]:
+        """The account's nodes, as they are made."""
+        instrument = priced(BTC, self.plan.graph)
+        return Risk([instrument], {SYMBOL: self.plan.graph.limits.of(instrument)}), Gateway(SYMBOL)
 
     def _listen(self) -> None:
         """Note what leaves the gateway: the session is asked through this one method."""
@@ -169,7 +230,10 @@ class World:
         yield from checkers.sent_once(self.sent)
         yield from checkers.limit_kept(log, LIMIT_LOTS)
         yield from checkers.quantities_add_up(log, self.seen)
-        yield from checkers.doubts_end(self.unknown_since, self.decided, not self.faults.query_lost)
+        yield from checkers.tape_repeats(
+            dict(zip(("risk", f"gateway:{SYMBOL}"), self.account(), strict=True)), self.simulation.host
+        )
+        yield from checkers.doubts_end(self.unknown_since, self.decided, self.back, not self.faults.query_lost)
 
 
 def run(seed: int) -> Outcome:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from itertools import count
 
 import pytest
 
 import core.gateway
 import core.outcome
+import tests.seeds
 from actors.sim.faults import Faults, FaultySession
 from core.message import ExecutionReport, Message, NewOrderSingle, Unanswered
+from core.node import Node
 from core.order import Order
+from core.tape import Deaf
 from tests.seeds import World, run
 
 SEEDS = range(12)
@@ -32,7 +37,7 @@ def test_no_seed_of_three_hundred_breaks_a_promise_and_every_fault_happens_in_a_
         if outcome.violations:
             broken[seed] = outcome.violations
     assert not broken
-    assert all(fired[name] >= 30 for name in Faults.__struct_fields__), fired
+    assert all(fired[name] >= 30 for name in (*Faults.__struct_fields__, "crash")), fired
 
 
 def test_the_same_seed_runs_the_same_and_another_one_does_not() -> None:
@@ -146,6 +151,31 @@ def test_limits_that_ignore_what_is_open_are_caught(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(Risk, "exposed", lambda self, symbol, side: self.ledger.position(symbol))
     caught(monkeypatch, "I5")
+
+
+def test_an_account_that_comes_back_empty_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    def empty(nodes: Mapping[str, Node], entries: object) -> None:
+        for node in nodes.values():
+            node.bind(Deaf())
+
+    monkeypatch.setattr(tests.seeds, "recall", empty)
+    caught(monkeypatch, "I")
+
+
+def test_a_gateway_that_comes_back_and_asks_nothing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(core.gateway._TIMERS, "recover", lambda self, now: None)  # type: ignore[arg-type]
+    caught(monkeypatch, "I")
+
+
+def test_a_node_whose_answer_depends_on_more_than_its_inputs_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = count()
+    real = core.gateway.Gateway._ask
+
+    def impure(self: core.gateway.Gateway, now: int, order: Order) -> None:
+        real(self, now + next(ids), order)
+
+    monkeypatch.setattr(core.gateway.Gateway, "_ask", impure)
+    caught(monkeypatch, "I6")
 
 
 def test_orders_leave_under_their_own_ids_only_once() -> None:

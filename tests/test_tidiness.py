@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 PURE: Final = {
     "__future__", "abc", "base64", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "difflib",
     "enum", "fractions", "functools", "hashlib", "heapq", "hmac", "itertools", "json", "math", "numbers", "operator", "re",
-    "statistics", "string", "struct", "types", "typing", "urllib.parse", "msgspec", "numpy", "numba",
+    "statistics", "string", "struct", "types", "typing", "urllib.parse", "zlib", "msgspec", "numpy", "numba",
 }  # fmt: skip
 """What `core` may import from outside: nothing with a socket, a file, a clock, a thread or chance in it."""
 FOR_CORE: Final = {
@@ -55,6 +55,7 @@ LIBRARY: Final = {
 """What users import themselves."""
 AHEAD: Final = {
     "core.codec": "the live link's",
+    "actors.live.store": "the live host's journal",
     "core.ports": "what live and simulated twins have to have in common",
     "core.normalizer": "the live host's; a simulated day's market arrives prepared",
     "actors.history.dayindex": "for compiled days",

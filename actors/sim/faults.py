@@ -11,7 +11,7 @@ The rules that make it fair, so that only the code under test can be at fault:
 2. A late request reaches the engine within 10 s or never (the venue's own limit), so lasting absence is a proof.
 3. `calm` ends all faults. What was dropped before stays dropped: only asking can bring it back.
 
-Left out here, for the live road's own tests: sockets, journals on disk, crashes of processes.
+Left out here, for the live road's own tests: sockets and journals on disk.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ class FaultySession:
         self.states: dict[str, ExecutionReport] = {}
         """The last report of each order, by the venue's order id."""
         self._order_id: dict[str, str] = {}
+        self.deaf_until = 0
+        """Reports before this find nobody at the other end: its process is down."""
         self.fired: Counter[str] = Counter()
         """How often each fault happened."""
 
@@ -173,6 +175,8 @@ class FaultySession:
             self.said.append(copy(message))
             self.states[message.order_id] = copy(message)
             self._order_id[message.cl_ord_id] = message.order_id
+        if now < self.deaf_until:
+            return
         if self._strikes("report_dropped") and not isinstance(message, OrderCancelReject):
             return
         late = self._random.randrange(500 * MS) if self._strikes("report_delayed") else 0

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
+from heapq import heapify
 from typing import Final, Protocol
 
 from actors.sim.heap import ARRIVAL, NEVER, TURN, Heap, Target
@@ -29,6 +30,9 @@ from core.codec import encode
 from core.mailbox import Mailbox
 from core.message import ExecutionReport, Funding, Message, OrderCancelReject, Tick, Timer
 from core.node import Node
+from core.ports import Store
+from core.tape import sent as wrote
+from core.tape import took
 
 BUSY_KINDS: Final[Mapping[type[Message], str]] = {
     Tick: "tick",
@@ -200,11 +204,15 @@ class Place:
         host.handled += 1
         if host.watch is not None:
             host.watch(time, seat.name, item)
+        if host.tape is not None:
+            host.tape.append(took(time, seat.name, item))
         seat.node.on(time, item)
         done = time + self.busy_ns.get(type(item), self.order_ns)
         sent = seat.sent
         if sent:
             for message in sent:
+                if host.tape is not None:
+                    host.tape.append(wrote(time, seat.name, message))
                 for target in seat.routes[type(message)](message):
                     if type(target) is Seat and target.place is self:
                         self.inbox.append((target, message))
@@ -227,6 +235,8 @@ class SimHost:
         self.watch = watch
         self.handled = 0
         self.journal = Journal()
+        self.tape: Store | None = None
+        """Where every node's inputs and outputs are kept, if they are."""
         self.lookahead_ns = 1
         self.places: dict[str, Place] = {}
         self.feeds: list[Feed] = []
@@ -260,6 +270,15 @@ class SimHost:
             place.watched.append(feed)
             if place not in self._watching:
                 self._watching.append(place)
+
+    def restart(self, node: Node) -> None:
+        """Put another node of the same name in its seat: the old one's process died, and its wakes with it."""
+        seat = self.seats[node.name]
+        events = self.heap.events
+        events[:] = [one for one in events if not (one[3] is seat and type(one[4]) is Timer)]
+        heapify(events)
+        seat.node = node
+        node.bind(seat)
 
     # --- running
 

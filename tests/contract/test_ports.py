@@ -6,18 +6,22 @@ A *store* gives back what it was given, in order. A *venue* answers each request
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.live.store import Journal as LiveJournal
 from actors.sim.clock import Clock as SimClock
 from actors.sim.heap import Heap
 from actors.sim.host import SimHost
 from actors.sim.link import Link as SimLink
-from actors.sim.store import Journal
+from actors.sim.store import Journal as SimJournal
 from actors.sim.venue import SimVenue
 from core import ports
 from core.kernel.layout import BUY
@@ -109,7 +113,22 @@ class SimulatedVenue:
 
 CLOCKS: list[Callable[[], Any]] = [SimulatedClock]
 LINKS: list[Callable[[], Any]] = [SimulatedLink]
-STORES: list[Callable[[], ports.Store]] = [Journal]
+
+
+@contextmanager
+def simulated_store() -> Iterator[ports.Store]:
+    """The journal in memory."""
+    yield SimJournal()
+
+
+@contextmanager
+def live_store() -> Iterator[ports.Store]:
+    """The journal in a file, in a folder of its own."""
+    with TemporaryDirectory() as folder, closing(LiveJournal(Path(folder, "journal"))) as journal:
+        yield journal
+
+
+STORES: list[Callable[[], AbstractContextManager[ports.Store]]] = [simulated_store, live_store]
 VENUES: list[Callable[[], Any]] = [SimulatedVenue]
 
 
@@ -187,12 +206,14 @@ def test_the_simulated_link_takes_exactly_its_latency_and_drops_nothing() -> Non
 
 @pytest.mark.parametrize("make", STORES)
 @given(entries=st.lists(st.binary(max_size=50)))
-def test_entries_come_back_whole_and_in_order(make: Callable[[], ports.Store], entries: list[bytes]) -> None:
-    store = make()
-    for number, entry in enumerate(entries):
-        assert list(store.entries()) == entries[:number]
-        store.append(entry)
-    assert list(store.entries()) == list(store.entries()) == entries
+def test_entries_come_back_whole_and_in_order(
+    make: Callable[[], AbstractContextManager[ports.Store]], entries: list[bytes]
+) -> None:
+    with make() as store:
+        for number, entry in enumerate(entries):
+            assert list(store.entries()) == entries[:number]
+            store.append(entry)
+        assert list(store.entries()) == list(store.entries()) == entries
 
 
 # --- venue

@@ -1,0 +1,101 @@
+"""The live journal: a file that one process appends to, sealed record by record (`core/journal.py`).
+
+An entry is written with one write before `append` returns, so it survives this process's death by any signal; a thread brings
+it to the disk within `SYNC_S`, so a loss of power may cost the last milliseconds, for which the venue is the second witness. An
+fdatasync in the caller's way would cost 0.1 ms at the median and 5 ms at the 99th percentile.
+
+What cannot be kept is an error and leaves nothing half kept: the file is cut back to its last whole record. Where even that
+fails, or the disk refuses a sync, the journal takes nothing more and says why. Whoever trades must stop opening new orders then.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Final
+
+from core.journal import records, seal, whole_bytes
+
+SYNC_S: Final = 0.005
+
+
+class Journal:
+    """An append-only file behind the Store port."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file, cut off a torn tail, and go on behind the last whole record.
+
+        Raises JournalError for a damaged file, OSError for one that cannot be opened or is another process's journal.
+        """
+        self.path = path
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            self._lock()
+            data = path.read_bytes()
+            self._end = whole_bytes(data)
+            self._count = sum(1 for _ in records(data[: self._end]))
+            os.ftruncate(self._file, self._end)
+        except BaseException:
+            os.close(self._file)
+            raise
+        self._broken: OSError | None = None
+        self._unsynced, self._closing = Event(), Event()
+        self._syncing = Thread(target=self._sync, name=f"journal {path.name}", daemon=True)
+        self._syncing.start()
+
+    def append(self, entry: bytes) -> None:
+        """Keep an entry. Raises OSError when it cannot be kept; it is then not in the file."""
+        if self._broken is not None:
+            raise OSError(self._broken.errno, f"{self.path} takes nothing more: {self._broken.strerror}")
+        record = seal(self._count, entry)
+        try:
+            written = os.write(self._file, record)
+            if written != len(record):
+                os.write(self._file, record[written:])  # says why the first one stopped, or finishes it
+            if os.fstat(self._file).st_size != self._end + len(record):
+                raise OSError(5, "written short")
+        except OSError:
+            self._cut_back()
+            raise
+        self._end += len(record)
+        self._count += 1
+        self._unsynced.set()
+
+    def entries(self) -> Iterator[bytes]:
+        """All entries, oldest first."""
+        for record in records(self.path.read_bytes()):
+            yield record.entry
+
+    def close(self) -> None:
+        """Bring everything to the disk and let the file go."""
+        if not self._closing.is_set():
+            self._closing.set()
+            self._unsynced.set()
+            self._syncing.join()
+            os.close(self._file)
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(error.errno, f"{self.path} is the journal of a process that is running") from error
+
+    def _cut_back(self) -> None:
+        try:
+            os.ftruncate(self._file, self._end)
+        except OSError as error:
+            self._broken = error
+
+    def _sync(self) -> None:
+        while not self._closing.is_set():
+            self._unsynced.wait()
+            self._unsynced.clear()
+            try:
+                os.fdatasync(self._file)
+            except OSError as error:
+                self._broken = error
+            self._closing.wait(SYNC_S)
+        os.fdatasync(self._file)
