@@ -56,6 +56,9 @@ LIBRARY: Final = {
 AHEAD: Final = {
     "core.codec": "the live link's",
     "actors.live.store": "the live host's journal",
+    "core.dialect.binance_rest": "the live venue's session",
+    "core.dialect.binance_errors": "the live venue's session",
+    "core.dialect.binance_routes": "the live venue's streams",
     "core.ports": "what live and simulated twins have to have in common",
     "core.normalizer": "the live host's; a simulated day's market arrives prepared",
     "actors.history.dayindex": "for compiled days",
@@ -81,6 +84,7 @@ LONG: Final = {
 VAGUE: Final = re.compile(r"(^|_)(utils?|helpers?|base|manager|engine|common|misc)(_|$)")
 OTHER_TESTS: Final = {
     "backtest_verb": "`astrarium backtest` as a user meets it",
+    "binance_trading": "Binance's requests, errors and stream routes together",
     "cli": "the command line as a user meets it",
     "cluster": "cluster.yaml",
     "data_cli": "`astrarium data ...` as a user meets it",
