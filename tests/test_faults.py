@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from itertools import count
@@ -44,6 +47,19 @@ def test_the_same_seed_runs_the_same_and_another_one_does_not() -> None:
     first, again, other = run(3), run(3), run(4)
     assert first.digest == again.digest
     assert first.digest != other.digest
+
+
+@pytest.mark.slow
+def test_a_seed_runs_the_same_in_every_process_whatever_its_hash_seed() -> None:
+    code = "from tests.seeds import run; print(*(run(seed).digest for seed in range(6)))"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        ).stdout
+        for seed in ("0", "1", "77")
+    }
+    assert len(told) == 1
+    assert len(set(told.pop().split())) == 6
 
 
 def test_a_run_trades() -> None:
