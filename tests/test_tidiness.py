@@ -56,6 +56,7 @@ LIBRARY: Final = {
 AHEAD: Final = {
     "core.codec": "the live link's",
     "actors.live.store": "the live host's journal",
+    "core.allowance": "the live venue's session",
     "core.dialect.binance_rest": "the live venue's session",
     "core.dialect.binance_errors": "the live venue's session",
     "core.dialect.binance_routes": "the live venue's streams",
