@@ -59,6 +59,7 @@ AHEAD: Final = {
     "core.allowance": "the live venue's session",
     "core.dialect.binance_rest": "the live venue's session",
     "core.dialect.binance_errors": "the live venue's session",
+    "core.dialect.binance_private": "the live venue's session",
     "core.dialect.binance_routes": "the live venue's streams",
     "core.ports": "what live and simulated twins have to have in common",
     "core.normalizer": "the live host's; a simulated day's market arrives prepared",
@@ -68,6 +69,7 @@ AHEAD: Final = {
 """What stands ready, tested, for a road that is not built yet."""
 LINES_MAX: Final = 260
 LONG: Final = {
+    "core/dialect/binance_private.py": "the venue's shapes of seven events beside what is made of them",
     "actors/cli/data.py": "one verb a function, each with its options",
     "actors/graph.py": "every table of a graph file",
     "actors/history/importer.py": "a file's way into day files, from segment to segment",
