@@ -113,4 +113,4 @@ def verdict(status: int | None, code: int = 0, text: str = "") -> Verdict:
         return Verdict(Proof.REFUSED, Action.WAIT)
     if status == 503 and text.startswith(DEFINITE):
         return LIMITED
-    return REFUSED if 300 <= status < 500 or (status < 300 and code < 0) else UNKNOWN
+    return REFUSED if 400 <= status < 500 else UNKNOWN
