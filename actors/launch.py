@@ -14,22 +14,11 @@ from msgspec import Struct, structs
 
 from actors.errors import Exit, UserError
 from actors.graph import US, Graph, Plan
+from actors.wiring import trading_edges
 from core.gateway import Gateway
 from core.instrument import Instrument
 from core.mailbox import Mailbox
-from core.message import (
-    Command,
-    ExecutionReport,
-    Funding,
-    Message,
-    NewOrderSingle,
-    OrderCancelReject,
-    OrderCancelReplaceRequest,
-    OrderCancelRequest,
-    OrderMassStatusRequest,
-    OrderStatusRequest,
-    Unanswered,
-)
+from core.message import Command, Funding, Message
 from core.node import Node
 from core.price import E8
 from core.risk import Risk
@@ -42,10 +31,6 @@ if TYPE_CHECKING:
     from actors.sim.host import Seat, SimHost, Watch
     from actors.sim.venue import SimVenue
     from core.kernel.replay import Latency
-
-REQUESTS = (NewOrderSingle, OrderCancelRequest, OrderCancelReplaceRequest)
-QUERIES = (OrderStatusRequest, OrderMassStatusRequest)
-ANSWERS = (ExecutionReport, OrderCancelReject)
 
 
 class Simulation(Struct):
@@ -114,7 +99,9 @@ def simulated(
         if faults is not None:
             session = sessions[instrument.symbol] = _faulty(host, venue, gateway, faults, seed)
         host.add_feed(venue, place, [mailboxes[name] for name in watchers], session.inward if faults is not None else gateway)
-    _connect(seats, strategies, gateways, sessions or venues)
+    ends: Mapping[str, Target] = seats
+    for name, routes in trading_edges(ends, sessions or venues, strategies).items():
+        seats[name].routes.update(routes)
     simulation = Simulation(host, strategies, mailboxes, risk, gateways, venues, sessions)
     _announce(simulation, days, trading, fresh=before is None)
     if before:
@@ -210,32 +197,6 @@ def _least_entry_ns(plan: Plan) -> int:
     if least <= 0:
         raise UserError("instruments that run together need [latency] order_entry_us above 0", Exit.CONFIGURATION)
     return least
-
-
-def _connect(
-    seats: Mapping[str, Seat], strategies: Mapping[str, Strategy], gateways: Mapping[str, Gateway], venues: Mapping[str, Target]
-) -> None:
-    """Edges, in the order of the road: strategy, risk, gateway, venue, and back."""
-    risk = seats["risk"]
-    by_symbol = {symbol: (seats[gateway.name],) for symbol, gateway in gateways.items()}
-    by_strategy = {name: (seats[name],) for name in strategies}
-    back: dict[str, tuple[Target, ...]] = {name: (seats[name], risk) for name in strategies}
-    nobody: tuple[Target, ...] = (risk,)
-    for request in REQUESTS:
-        for name in strategies:
-            seats[name].routes[request] = lambda message: (risk,)
-        risk.routes[request] = lambda message: by_symbol[message.symbol]
-        for symbol, gateway in gateways.items():
-            seats[gateway.name].routes[request] = lambda message, to=(venues[symbol],): to  # type: ignore[misc]
-    for query in QUERIES:
-        for symbol, gateway in gateways.items():
-            seats[gateway.name].routes[query] = lambda message, to=(venues[symbol],): to  # type: ignore[misc]
-    for gateway in gateways.values():
-        seats[gateway.name].routes[Unanswered] = lambda message: (risk,)
-    for answer in ANSWERS:
-        risk.routes[answer] = lambda message: by_strategy[message.strategy]  # type: ignore[attr-defined]
-        for gateway in gateways.values():
-            seats[gateway.name].routes[answer] = lambda message: back.get(message.strategy, nobody)  # type: ignore[attr-defined]
 
 
 def _announce(simulation: Simulation, days: Sequence[PreparedDay], trading: bool, fresh: bool) -> None:
