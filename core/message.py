@@ -378,7 +378,65 @@ class Unanswered(Message, tag="UN"):
     strategy: str = ""
 
 
+class PositionReport(Message, tag="AP"):
+    """A position as it stood at `transact_time`, to begin from: signed lots, and what they cost in the ledger's units.
+
+    For the account ("" as strategy) where it held something before this house's own record begins; for a strategy whose process
+    begins anew. `cash_e8` is what was earned and paid before, in 1e-8 of the settlement currency.
+    """
+
+    strategy: str = ""
+    qty: int = 0
+    cost_units: int = 0
+    cash_e8: int = 0
+
+
+class TradingState(StrEnum):
+    """What an instrument, or with no symbol an account, takes: everything, what reduces the position, or cancels alone."""
+
+    READY = "ready"
+    REDUCE = "reduce"
+    HALT = "halt"
+
+
+class SecurityStatus(Message, tag="f"):
+    """`source` (gateway, session, market, operator, a limit) wants this state, and why. The strictest of all sources holds."""
+
+    source: str = ""
+    state: TradingState = TradingState.READY
+    text: str = ""
+
+
 # --- session and control -------------------------------------------------------------------------------------------------
+
+
+class Logon(Message, tag="A"):
+    """Opens a session: who speaks, in which life of its process, and which number it expects next from the other end."""
+
+    sender: str = ""
+    target: str = ""
+    epoch: int = 0
+    next_expected: int = 1
+    heartbeat_ns: int = 0
+
+
+class Logout(Message, tag="5"):
+    """Closes a session on purpose."""
+
+    text: str = ""
+
+
+class ResendRequest(Message, tag="2"):
+    """Asks for messages again, from one number to another, both included; 0 as the last: all there are."""
+
+    begin_seq_no: int = 0
+    end_seq_no: int = 0
+
+
+class SequenceReset(Message, tag="4"):
+    """The numbers up to `new_seq_no`, excluded, hold nothing that is worth sending again (FIX: gap fill)."""
+
+    new_seq_no: int = 0
 
 
 class Heartbeat(Message, tag="0"):
@@ -418,6 +476,15 @@ class Timer(Message, tag="UT"):
     key: str = ""
 
 
+class News(Message, tag="B"):
+    """A word to the operator: FIX News. `urgency`: 0 a fact, 1 a warning, 2 an alarm; trading may go on after an alarm or not."""
+
+    urgency: Literal[0, 1, 2] = 0
+    headline: str = ""
+    text: str = ""
+    source: str = ""
+
+
 class Command(Message, tag="UC"):
     """A word from an operator: `verb` with `argument`, for one strategy or ("") for all."""
 
@@ -443,11 +510,18 @@ AnyMessage = (
     | OrderStatusRequest
     | OrderMassStatusRequest
     | Unanswered
+    | PositionReport
+    | SecurityStatus
+    | Logon
+    | Logout
+    | ResendRequest
+    | SequenceReset
     | Heartbeat
     | TestRequest
     | Reject
     | BusinessMessageReject
     | Timer
+    | News
     | Command
 )
 """Every type that may stand on a wire: the codec decodes into one of these or raises."""
