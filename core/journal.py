@@ -20,15 +20,27 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from zlib import crc32
-
-from core.codec import FRAME_BYTES_MAX
 
 _HEADER: Final = struct.Struct("<IIQ")
 _COVERED: Final = struct.Struct("<IQ")
 HEADER_BYTES: Final = _HEADER.size
-ENTRY_BYTES_MAX: Final = FRAME_BYTES_MAX
+ENTRY_BYTES_MAX: Final = 1 << 20
+"""A depth snapshot of a thousand levels a side, as a venue writes it, is 60 kB; a length beyond this is a damaged one."""
+
+
+class Bytes(Protocol):
+    """A file's content: bytes, or a map of it."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def __getitem__(self, span: slice, /) -> bytes:
+        """Some of them."""
+
+    def find(self, sought: bytes, start: int, /) -> int:
+        """Where these bytes stand from there on; -1: nowhere."""
 
 
 class JournalError(ValueError):
@@ -43,13 +55,13 @@ class Record(NamedTuple):
 
 
 def seal(sequence: int, entry: bytes) -> bytes:
-    """The record of an entry, to be written with one write. Raises ValueError for an entry longer than a message may be."""
+    """The record of an entry, to be written with one write. Raises ValueError for an entry longer than a journal takes."""
     if len(entry) > ENTRY_BYTES_MAX:
         raise ValueError(f"an entry of {len(entry)} bytes is longer than a journal takes ({ENTRY_BYTES_MAX})")
     return _HEADER.pack(len(entry), _check(sequence, entry), sequence) + entry
 
 
-def records(data: bytes, sequence: int = 0) -> Iterator[Record]:
+def records(data: Bytes, sequence: int = 0) -> Iterator[Record]:
     """The whole records of a journal from the one with this sequence on, with which `data` begins; ends before a torn tail.
 
     Raises JournalError where a record is damaged and what follows is no torn tail.
@@ -64,23 +76,15 @@ def records(data: bytes, sequence: int = 0) -> Iterator[Record]:
         at, sequence = record.end, sequence + 1
 
 
-def whole_bytes(data: bytes) -> int:
-    """How much of a journal is whole: a file is cut to this before it is written on."""
-    end = 0
-    for record in records(data):
-        end = record.end
-    return end
-
-
 def _check(sequence: int, entry: bytes) -> int:
     return crc32(entry, crc32(_COVERED.pack(len(entry), sequence)))
 
 
-def _record(data: bytes, at: int, sequence: int) -> Record | None:
+def _record(data: Bytes, at: int, sequence: int) -> Record | None:
     """The whole record with this sequence at an offset, or None."""
     if len(data) - at < HEADER_BYTES:
         return None
-    length, check, found = _HEADER.unpack_from(data, at)
+    length, check, found = _HEADER.unpack(data[at : at + HEADER_BYTES])
     end = at + HEADER_BYTES + length
     if found != sequence or length > ENTRY_BYTES_MAX or end > len(data):
         return None
@@ -88,12 +92,12 @@ def _record(data: bytes, at: int, sequence: int) -> Record | None:
     return Record(entry, end) if check == _check(sequence, entry) else None
 
 
-def _require_torn(data: bytes, at: int, sequence: int) -> None:
+def _require_torn(data: Bytes, at: int, sequence: int) -> None:
     """Raise JournalError unless what is left can be one record that was not written to its end."""
     left = len(data) - at
     torn = left < HEADER_BYTES
     if not torn and left <= HEADER_BYTES + ENTRY_BYTES_MAX:
-        length, _, _ = _HEADER.unpack_from(data, at)
+        length, _, _ = _HEADER.unpack(data[at : at + HEADER_BYTES])
         torn = HEADER_BYTES + length > left and not _whole_behind(data, at, sequence)
     if not torn:
         raise JournalError(
@@ -101,7 +105,7 @@ def _require_torn(data: bytes, at: int, sequence: int) -> None:
         )
 
 
-def _whole_behind(data: bytes, at: int, sequence: int) -> bool:
+def _whole_behind(data: Bytes, at: int, sequence: int) -> bool:
     """Whether the next record stands whole somewhere behind."""
     sought = (sequence + 1).to_bytes(8, "little")
     place = data.find(sought, at + 8)

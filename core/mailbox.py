@@ -17,6 +17,7 @@ Counters tell what conflation did: received = delivered + replaced + waiting, at
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
 
 from core.message import NO_TRADES, Message, Tick, Timer, Trades
 
@@ -83,7 +84,8 @@ class Mailbox:
         older = latest.setdefault(symbol, tick)
         if older is not tick:
             self.replaced += 1
-            if older.trades is not NO_TRADES:
+            if older.trades is not NO_TRADES:  # the tick may stand in other mailboxes, and be on its way to a tape
+                tick = copy(tick)
                 tick.trades = fold(older.trades, tick.trades)
             latest[symbol] = tick
 

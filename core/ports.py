@@ -42,8 +42,8 @@ class Venue(Protocol):
 class Store(Protocol):
     """An append-only journal."""
 
-    def append(self, entry: bytes) -> None:
-        """Write one entry; it survives this process once the call returns. Raises OSError when it cannot be kept."""
+    def append(self, *entries: bytes) -> None:
+        """Write entries, all or none; they survive this process once the call returns. Raises OSError when they cannot be kept."""
 
     def entries(self) -> Iterator[bytes]:
         """All whole entries, oldest first."""

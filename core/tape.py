@@ -1,17 +1,29 @@
 """What a node took and what it sent, written down: enough to bring a node back, and to prove that it would do the same again.
 
-A node is a function of its inputs and their times, so its inputs are its state. They are written before they are handled: what
-a process did before it died can be told from them, and nothing leaves that they do not explain. The bytes are those that the node
-was handed and wrote itself; the stamps of link and dialect are outside.
+A node is a function of its inputs and their times, so its inputs are its state. What a process did before it died can be told
+from them, and nothing leaves that they do not explain: a turn's inputs and outputs are written together, before any of the
+outputs leaves. The bytes are those that the node was handed and wrote itself; the stamps of link and dialect are outside, and
+beside them stands by which numbered message of a session an input came or an output left.
 
-*Recall* feeds a fresh node its inputs and lets go of what it sends: that was sent before. *Retrace* feeds them and compares what
-comes out, byte for byte: the first difference names the input that caused it.
+An entry is one of four kinds:
+
+| way | what |
+|---|---|
+| < | the node took this message |
+| > | the node sent this message |
+| = | the node, a normalizer, was handed these bytes of the venue; `seq` is when they were received |
+| # | the node sent a message whose bytes have this digest: ticks, which would fill the disk and follow from what was handed in |
+
+*Recall* feeds fresh nodes their inputs and lets go of what they send: that was sent before. It says what was under way between
+nodes of the same process, because that died with it. *Retrace* feeds them and compares what comes out, byte for byte: the first
+difference names the input that caused it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import blake2b
+from typing import Final, Literal, Protocol, cast
 
 import msgspec
 from msgspec import Struct
@@ -20,14 +32,25 @@ from core.codec import WireError, decode, encode
 from core.message import Message
 from core.node import Node
 
+DIGEST_BYTES: Final = 8
+
 
 class Entry(Struct, array_like=True):
-    """One line of a tape: at `now` (ns UTC) the node took ("<") or sent (">") this message."""
+    """One line of a tape: at `now` (ns UTC) this happened at the node; `peer` and `seq` name the session's message, if one."""
 
     now: int
     node: str
-    way: Literal["<", ">"]
+    way: Literal["<", ">", "=", "#"]
     frame: bytes
+    peer: str = ""
+    seq: int = 0
+
+
+class FrameReader(Protocol):
+    """A node that is handed the venue's own bytes."""
+
+    def on_frame(self, now: int, received: int, frame: bytes) -> None:
+        """Take one frame, received at a time (ns UTC)."""
 
 
 class Difference(Struct):
@@ -43,18 +66,42 @@ class Difference(Struct):
         return f"entry {self.number}, {self.node}: sent {self.then}, sends {self.again}; caused by {self.caused_by}"
 
 
+class Recalled(Struct):
+    """What a tape ends in, besides the nodes' state: when its last input was taken, and what was still under way."""
+
+    now: int = 0
+    waiting: list[tuple[str, Message]] = []
+    """Sent from node to node of the process and not taken: (who it is for, what)."""
+    unsent: list[tuple[str, Message]] = []
+    """What a node sends and the tape does not have: (the sender, what). Only a torn tape leaves any."""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Entry)
 
 
-def took(now: int, node: str, message: Message) -> bytes:
-    """The entry of an input, to be kept before the node is handed it."""
-    return _encoder.encode(Entry(now, node, "<", encode(message)))
+def took(now: int, node: str, message: Message, peer: str = "", seq: int = 0) -> bytes:
+    """The entry of an input."""
+    return _encoder.encode(Entry(now, node, "<", encode(message), peer, seq))
 
 
-def sent(now: int, node: str, message: Message) -> bytes:
+def sent(now: int, node: str, message: Message, peer: str = "", seq: int = 0) -> bytes:
     """The entry of an output."""
-    return _encoder.encode(Entry(now, node, ">", encode(message)))
+    return _encoder.encode(Entry(now, node, ">", encode(message), peer, seq))
+
+
+def handed(now: int, node: str, received: int, frame: bytes) -> bytes:
+    """The entry of a frame that a normalizer was handed."""
+    return _encoder.encode(Entry(now, node, "=", frame, "", received))
+
+
+def digested(now: int, node: str, message: Message) -> bytes:
+    """The entry of an output of which a digest is kept."""
+    return _encoder.encode(Entry(now, node, "#", _digest(message)))
+
+
+def _digest(message: Message) -> bytes:
+    return blake2b(encode(message), digest_size=DIGEST_BYTES).digest()
 
 
 def read(entries: Iterable[bytes]) -> Iterator[Entry]:
@@ -84,25 +131,61 @@ class Deaf:
         """What was recorded is recorded."""
 
 
-def recall(nodes: Mapping[str, Node], entries: Iterable[bytes]) -> int:
-    """Bring fresh nodes to the state that their tape ends in; returns the time of the last input, 0 without one.
+def nobody(node: str, message: Message) -> Iterable[str]:
+    """For nodes that do not speak to each other: whom a message is for."""
+    return ()
 
-    The nodes are left bound to an outbox that does nothing: bind them again. Inputs of other nodes are passed over.
+
+def recall(
+    nodes: Mapping[str, Node], entries: Iterable[bytes], within: Callable[[str, Message], Iterable[str]] = nobody
+) -> Recalled:
+    """Bring fresh nodes to the state that their tape ends in.
+
+    `within` says for which of the nodes themselves a message is that a node sends. The nodes are left bound to an outbox that does
+    nothing: bind them again. Inputs of other nodes are passed over.
     """
     now = 0
-    for node in nodes.values():
-        node.bind(Deaf())
+    outboxes = {name: Deaf() for name in nodes}
+    waiting: dict[tuple[str, bytes], list[Message]] = {}
+    for name, node in nodes.items():
+        node.bind(outboxes[name])
     for line in read(entries):
-        if line.way == "<" and line.node in nodes:
+        if line.node not in nodes:
+            continue
+        if line.way in "<=":
             now = line.now
-            nodes[line.node].on(now, decode(line.frame))
-    return now
+            _untie(waiting, (line.node, line.frame))
+            _feed(nodes[line.node], line)
+            for message in outboxes[line.node].sent:
+                for name in within(line.node, message):
+                    waiting.setdefault((name, encode(message)), []).append(message)
+        elif outboxes[line.node].sent:
+            outboxes[line.node].sent.pop(0)
+    still = [(name, message) for (name, _), messages in waiting.items() for message in messages]
+    return Recalled(now, still, [(name, message) for name, outbox in outboxes.items() for message in outbox.sent])
+
+
+def _untie(waiting: dict[tuple[str, bytes], list[Message]], key: tuple[str, bytes]) -> None:
+    """What was waiting was taken."""
+    if key in waiting:
+        waiting[key].pop(0)
+        if not waiting[key]:
+            del waiting[key]
+
+
+def _feed(node: Node, line: Entry) -> Message | None:
+    """Hand a node the input on a line; returns it, if it is a message."""
+    if line.way == "=":
+        cast(FrameReader, node).on_frame(line.now, line.seq, line.frame)
+        return None
+    node.on(line.now, message := decode(line.frame))
+    return message
 
 
 def retrace(nodes: Mapping[str, Node], entries: Iterable[bytes]) -> Iterator[Difference]:
     """Feed fresh nodes their inputs and compare each thing they send with what the tape says, in order."""
     outboxes = {name: Deaf() for name in nodes}
-    cause: dict[str, Message] = {}
+    cause: dict[str, Message | None] = {}
     for name, node in nodes.items():
         node.bind(outboxes[name])
     number = -1
@@ -110,16 +193,16 @@ def retrace(nodes: Mapping[str, Node], entries: Iterable[bytes]) -> Iterator[Dif
         if line.node not in nodes:
             continue
         waiting = outboxes[line.node].sent
-        if line.way == ">":
-            again = waiting.pop(0) if waiting else None
-            if again is None or encode(again) != line.frame:
-                yield Difference(number, line.node, cause.get(line.node), decode(line.frame), again)
-        else:
+        if line.way in "<=":
             if waiting:
                 yield Difference(number, line.node, cause.get(line.node), None, waiting[0])
                 waiting.clear()
-            cause[line.node] = decode(line.frame)
-            nodes[line.node].on(line.now, decode(line.frame))
+            cause[line.node] = _feed(nodes[line.node], line)
+        else:
+            again = waiting.pop(0) if waiting else None
+            if again is None or (encode(again) if line.way == ">" else _digest(again)) != line.frame:
+                then = decode(line.frame) if line.way == ">" else None
+                yield Difference(number, line.node, cause.get(line.node), then, again)
     for name, outbox in outboxes.items():
         if outbox.sent:
             yield Difference(number + 1, name, cause.get(name), None, outbox.sent[0])

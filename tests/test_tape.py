@@ -38,7 +38,7 @@ STORY: list[tuple[int, Message]] = [
 def test_a_recalled_node_knows_what_the_first_one_knew() -> None:
     first, tape = recorded(STORY)
     again = Gateway("BTCUSDT")
-    assert recall({again.name: again}, tape) == 9
+    assert recall({again.name: again}, tape).now == 9
     assert {key: repr(one) for key, one in again.orders.items()} == {key: repr(one) for key, one in first.orders.items()}
     assert again.orders["a"].pending
 
@@ -67,7 +67,7 @@ def test_something_sent_that_was_not_sent_then_is_a_difference() -> None:
 def test_other_nodes_on_the_tape_are_passed_over() -> None:
     _, tape = recorded(STORY)
     other = Gateway("ETHUSDT")
-    assert recall({other.name: other}, tape) == 0
+    assert recall({other.name: other}, tape).now == 0
     assert list(retrace({other.name: other}, tape)) == []
 
 

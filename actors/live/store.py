@@ -1,23 +1,24 @@
 """The live journal: a file that one process appends to, sealed record by record (`core/journal.py`).
 
-An entry is written with one write before `append` returns, so it survives this process's death by any signal; a thread brings
+Entries are written with one write before `append` returns, so they survive this process's death by any signal; a thread brings
 it to the disk within `SYNC_S`, so a loss of power may cost the last milliseconds, for which the venue is the second witness. An
 fdatasync in the caller's way would cost 0.1 ms at the median and 5 ms at the 99th percentile.
 
-What cannot be kept is an error and leaves nothing half kept: the file is cut back to its last whole record. Where even that
+What cannot be kept is an error and leaves nothing half kept, of several entries none: the file is cut back to its last whole record. Where even that
 fails, or the disk refuses a sync, the journal takes nothing more and says why. Whoever trades must stop opening new orders then.
 """
 
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
-from core.journal import records, seal, whole_bytes
+from core.journal import Bytes, records, seal
 
 SYNC_S: Final = 0.005
 
@@ -34,9 +35,9 @@ class Journal:
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             self._lock()
-            data = path.read_bytes()
-            self._end = whole_bytes(data)
-            self._count = sum(1 for _ in records(data[: self._end]))
+            self._end = self._count = 0
+            for record in records(_mapped(path)):
+                self._end, self._count = record.end, self._count + 1
             os.ftruncate(self._file, self._end)
         except BaseException:
             os.close(self._file)
@@ -46,28 +47,27 @@ class Journal:
         self._syncing = Thread(target=self._sync, name=f"journal {path.name}", daemon=True)
         self._syncing.start()
 
-    def append(self, entry: bytes) -> None:
-        """Keep an entry. Raises OSError when it cannot be kept; it is then not in the file."""
+    def append(self, *entries: bytes) -> None:
+        """Keep entries, all or none. Raises OSError when they cannot be kept; they are then not in the file."""
         if self._broken is not None:
             raise OSError(self._broken.errno, f"{self.path} takes nothing more: {self._broken.strerror}")
-        record = seal(self._count, entry)
+        block = b"".join(seal(self._count + place, entry) for place, entry in enumerate(entries))
         try:
-            written = os.write(self._file, record)
-            if written != len(record):
-                os.write(self._file, record[written:])  # says why the first one stopped, or finishes it
-            if os.fstat(self._file).st_size != self._end + len(record):
+            written = os.write(self._file, block)
+            if written != len(block):
+                os.write(self._file, block[written:])  # says why the first one stopped, or finishes it
+            if os.fstat(self._file).st_size != self._end + len(block):
                 raise OSError(5, "written short")
         except OSError:
             self._cut_back()
             raise
-        self._end += len(record)
-        self._count += 1
+        self._end += len(block)
+        self._count += len(entries)
         self._unsynced.set()
 
     def entries(self) -> Iterator[bytes]:
         """All entries, oldest first."""
-        for record in records(self.path.read_bytes()):
-            yield record.entry
+        return entries(self.path)
 
     def close(self) -> None:
         """Bring everything to the disk and let the file go."""
@@ -99,3 +99,15 @@ class Journal:
                 self._broken = error
             self._closing.wait(SYNC_S)
         os.fdatasync(self._file)
+
+
+def entries(path: Path) -> Iterator[bytes]:
+    """The whole entries of a journal's file, oldest first, whoever writes it. Raises JournalError for a damaged one."""
+    return (record.entry for record in records(_mapped(path)))
+
+
+def _mapped(path: Path) -> Bytes:
+    """A file's content, without reading it all at once."""
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if size else b""

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from copy import copy
 from heapq import heapify
 from typing import Final, Protocol
 
@@ -195,7 +194,7 @@ class Place:
             tick = feed.tick(now)
             for mailbox in mailboxes:
                 mailbox.pass_over(frames - 1)
-                mailbox.put_tick(copy(tick) if len(mailboxes) > 1 else tick)
+                mailbox.put_tick(tick)
         return spent
 
     def _hand(self, seat: Seat, time: int, item: Message) -> int:

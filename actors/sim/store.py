@@ -11,9 +11,9 @@ class Journal:
     def __init__(self) -> None:
         self._entries: list[bytes] = []
 
-    def append(self, entry: bytes) -> None:
-        """Keep an entry."""
-        self._entries.append(entry)
+    def append(self, *entries: bytes) -> None:
+        """Keep entries."""
+        self._entries += entries
 
     def entries(self) -> Iterator[bytes]:
         """All entries, oldest first."""
