@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.dialect import binance_rest as rest
-from core.dialect.binance_errors import CODES, Action, Proof, verdict
+from core.dialect.binance_errors import CODES, Action, Proof, closed_until, verdict
 from core.dialect.binance_routes import by_route, route
 from core.message import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrdType, TimeInForce
 from core.price import BUY, SELL
@@ -115,6 +115,16 @@ def test_only_a_definite_refusal_before_the_engine_may_be_transmitted_again(stat
 def test_a_server_error_that_does_not_say_that_nothing_was_done_proves_nothing(status: int, text: str) -> None:
     if not text.startswith(("Service Unavailable.", "Internal error; unable to process")):
         assert verdict(status, 0, text).proof == Proof.UNKNOWN
+
+
+def test_how_long_to_wait_is_what_the_refusal_says() -> None:
+    now = 1_700_000_000_000_000_000
+    assert closed_until(now, 429, "7") == now + 7_000_000_000
+    banned = "Way too many requests; IP(1.2.3.4) banned until 1700000300000. Please use the websocket for live updates."
+    assert closed_until(now, 418, "7", banned) == now + 300_000_000_000
+    assert closed_until(now, 418) == now + 120_000_000_000
+    assert closed_until(now, 429, "a while") == now + 10_000_000_000
+    assert closed_until(now, 418, "", "banned until 9999999999999") == now + 3 * 86_400_000_000_000
 
 
 def test_a_wrong_key_stops_trading_and_a_wrong_clock_is_measured() -> None:

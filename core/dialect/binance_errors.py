@@ -7,6 +7,7 @@ documented in October 2026.)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -114,3 +115,27 @@ def verdict(status: int | None, code: int = 0, text: str = "") -> Verdict:
     if status == 503 and text.startswith(DEFINITE):
         return LIMITED
     return REFUSED if 400 <= status < 500 else UNKNOWN
+
+
+WAIT_NS: Final = 10_000_000_000
+"""After a refusal for too many requests that does not say until when: the shortest of the venue's windows."""
+BAN_NS: Final = 120_000_000_000
+"""The shortest ban."""
+WAIT_NS_MAX: Final = 3 * 86_400_000_000_000
+"""The longest ban that is documented; what says more is not believed."""
+_UNTIL: Final = re.compile(r"banned until (\d{13})\b", re.ASCII)
+
+
+def closed_until(now: int, status: int | None, retry_after: str = "", text: str = "") -> int:
+    """Until when (the venue's time, ns UTC) nothing more may be asked, of a refusal for too many requests at `now`.
+
+    The text's own time ("IP banned until 1573346959000") goes before the header's seconds, and both before a guess.
+    """
+    named = _UNTIL.search(text)
+    if named is not None:
+        until = int(named[1]) * 1_000_000
+    elif retry_after.isascii() and retry_after.isdigit() and len(retry_after) < 9:
+        until = now + int(retry_after) * 1_000_000_000
+    else:
+        until = now + (BAN_NS if status == 418 else WAIT_NS)
+    return min(max(until, now), now + WAIT_NS_MAX)
