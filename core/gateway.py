@@ -124,6 +124,8 @@ class Gateway:
             if not order.on_report(report):
                 return
             report.cum_qty, report.leaves_qty = order.cum_qty, order.leaves_qty
+            if not report.orig_cl_ord_id:
+                report.cl_ord_id = order.cl_ord_id
             self._keep(now, order)
         report.strategy = self._owner.get(report.cl_ord_id) or self._owner.get(report.orig_cl_ord_id, "")
         report.now = now

@@ -171,3 +171,13 @@ def test_a_refused_cancel_is_its_owners() -> None:
     assert desk.sent[-1] is reject
     assert (reject.strategy, reject.now) == ("mm", 9)
     assert desk.gateway.orders["a"].working
+
+
+def test_a_fill_told_under_an_older_id_of_the_order_is_passed_on_under_the_id_that_it_has_now() -> None:
+    """A venue that keeps the first id, or a report that comes late: risk and strategies know the order by its newest."""
+    desk = Desk()
+    desk.working()
+    desk.ask(replace("b", "a"))
+    desk.report("b", ExecType.REPLACED, OrdStatus.NEW, orig="a", order_qty=12, leaves_qty=12)
+    late = desk.report("a", ExecType.TRADE, OrdStatus.PARTIALLY_FILLED, last_qty=4, last_px=100, transact_time=1)
+    assert (late.cl_ord_id, late.cum_qty, late.leaves_qty) == ("b", 4, 8)
