@@ -5,13 +5,14 @@ from them, and nothing leaves that they do not explain: a turn's inputs and outp
 outputs leaves. The bytes are those that the node was handed and wrote itself; the stamps of link and dialect are outside, and
 beside them stands by which numbered message of a session an input came or an output left.
 
-An entry is one of four kinds:
+An entry is one of five kinds:
 
 | way | what |
 |---|---|
 | < | the node took this message |
 | > | the node sent this message |
 | = | the node, a normalizer, was handed these bytes of the venue; `seq` is when they were received |
+| + | the same message went to one more session |
 | # | the node sent a message whose bytes have this digest: ticks, which would fill the disk and follow from what was handed in |
 
 *Recall* feeds fresh nodes their inputs and lets go of what they send: that was sent before. It says what was under way between
@@ -40,7 +41,7 @@ class Entry(Struct, array_like=True):
 
     now: int
     node: str
-    way: Literal["<", ">", "=", "#"]
+    way: Literal["<", ">", "+", "=", "#"]
     frame: bytes
     peer: str = ""
     seq: int = 0
@@ -88,6 +89,11 @@ def took(now: int, node: str, message: Message, peer: str = "", seq: int = 0) ->
 def sent(now: int, node: str, message: Message, peer: str = "", seq: int = 0) -> bytes:
     """The entry of an output."""
     return _encoder.encode(Entry(now, node, ">", encode(message), peer, seq))
+
+
+def again(now: int, node: str, message: Message, peer: str, seq: int) -> bytes:
+    """The entry of an output that left by one more session."""
+    return _encoder.encode(Entry(now, node, "+", encode(message), peer, seq))
 
 
 def handed(now: int, node: str, received: int, frame: bytes) -> bytes:
@@ -141,8 +147,8 @@ def recall(
 ) -> Recalled:
     """Bring fresh nodes to the state that their tape ends in.
 
-    `within` says for which of the nodes themselves a message is that a node sends. The nodes are left bound to an outbox that does
-    nothing: bind them again. Inputs of other nodes are passed over.
+    `within` says for which of the nodes themselves a message is that a node sends. The nodes are left bound to an outbox that
+    does nothing: bind them again. Inputs of other nodes are passed over.
     """
     now = 0
     outboxes = {name: Deaf() for name in nodes}
@@ -159,7 +165,7 @@ def recall(
             for message in outboxes[line.node].sent:
                 for name in within(line.node, message):
                     waiting.setdefault((name, encode(message)), []).append(message)
-        elif outboxes[line.node].sent:
+        elif line.way != "+" and outboxes[line.node].sent:
             outboxes[line.node].sent.pop(0)
     still = [(name, message) for (name, _), messages in waiting.items() for message in messages]
     return Recalled(now, still, [(name, message) for name, outbox in outboxes.items() for message in outbox.sent])
@@ -190,7 +196,7 @@ def retrace(nodes: Mapping[str, Node], entries: Iterable[bytes]) -> Iterator[Dif
         node.bind(outboxes[name])
     number = -1
     for number, line in enumerate(read(entries)):
-        if line.node not in nodes:
+        if line.node not in nodes or line.way == "+":
             continue
         waiting = outboxes[line.node].sent
         if line.way in "<=":

@@ -56,6 +56,8 @@ LIBRARY: Final = {
 AHEAD: Final = {
     "core.codec": "the live link's",
     "actors.live.store": "the live host's journal",
+    "actors.live.host": "the live launch's",
+    "actors.live.schedule": "the live launch's",
     "core.allowance": "the live venue's session",
     "core.dialect.binance_rest": "the live venue's session",
     "core.dialect.binance_errors": "the live venue's session",

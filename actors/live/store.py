@@ -1,11 +1,12 @@
 """The live journal: a file that one process appends to, sealed record by record (`core/journal.py`).
 
 Entries are written with one write before `append` returns, so they survive this process's death by any signal; a thread brings
-it to the disk within `SYNC_S`, so a loss of power may cost the last milliseconds, for which the venue is the second witness. An
+them to the disk within `SYNC_S`, so a loss of power may cost the last milliseconds, for which the venue is the second witness. An
 fdatasync in the caller's way would cost 0.1 ms at the median and 5 ms at the 99th percentile.
 
-What cannot be kept is an error and leaves nothing half kept, of several entries none: the file is cut back to its last whole record. Where even that
-fails, or the disk refuses a sync, the journal takes nothing more and says why. Whoever trades must stop opening new orders then.
+What cannot be kept is an error and leaves nothing half kept, of several entries none: the file is cut back to its last whole
+record. Where even that fails, or the disk refuses a sync, the journal takes nothing more and says why. Whoever trades
+must stop opening new orders then.
 """
 
 from __future__ import annotations
