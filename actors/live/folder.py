@@ -1,0 +1,121 @@
+"""A session's folder: what was asked for, who took part, and everything that was written down.
+
+| there | what |
+|---|---|
+| session.json | graphs, instruments, venue, placement and code: enough to build the same nodes again |
+| keys/ | each host's key pair for the links, and whom they admit |
+| hosts/ | where each host is, for an operator's tools |
+| tapes/ | what each host's nodes took and sent; the account's is one file, a market's host begins a new one with each life |
+| market/ | the venue's frames as they arrived, in the form that `astrarium data import` takes |
+| logs/ | one line of JSON a word, a file a host |
+
+Folders of sessions are never written into by a later one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from actors.errors import Exit, UserError, nearest
+from actors.graph import Plan
+from actors.live.names import Address
+from actors.live.placement import Placement
+from core.dialect.binance_hosts import VenueTable
+from core.instrument import Instrument
+
+
+class Sitting(Struct, frozen=True):
+    """What a session is: the graphs that trade, what they trade, where, and for real or on paper."""
+
+    id: str
+    created: int
+    live: bool
+    venue: VenueTable
+    plans: tuple[Plan, ...]
+    instruments: tuple[Instrument, ...]
+    placement: Placement = "together"
+    code: str = ""
+    record: bool = True
+
+
+class Folder:
+    """The paths of one session, and what is read and written there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.keys, self.hosts, self.tapes = path / "keys", path / "hosts", path / "tapes"
+        self.market, self.logs = path / "market", path / "logs"
+
+    @classmethod
+    def create(cls, root: Path, sitting: Sitting) -> Folder:
+        """Make the folder of a new session. Raises FileExistsError where there is one of this id."""
+        folder = cls(root / sitting.id)
+        folder.path.mkdir(parents=True, mode=0o700)
+        for one in (folder.keys, folder.hosts, folder.tapes, folder.market, folder.logs):
+            one.mkdir(mode=0o700)
+        written = msgspec.json.encode(sitting, order="deterministic")
+        (folder.path / "session.json").write_bytes(msgspec.json.format(written, indent=1))
+        return folder
+
+    def read(self) -> Sitting:
+        """What the session is. Raises UserError for a folder that is not one's."""
+        try:
+            return msgspec.json.decode((self.path / "session.json").read_bytes(), type=Sitting)
+        except OSError as error:
+            raise UserError(f"{self.path} is no session: {error.strerror}", Exit.NOT_FOUND) from error
+        except ValueError as error:
+            raise UserError(f"{self.path}/session.json is damaged or of another version: {error}", Exit.CONFIGURATION) from error
+
+    def tape(self, host: str, epoch: int = 0) -> Path:
+        """The tape of a host; of a life of it, where each begins a new one."""
+        name = host.replace(":", "-")
+        return self.tapes / (f"{name}.{epoch}.tape" if epoch else f"{name}.tape")
+
+    def all_tapes(self) -> list[Path]:
+        """Every tape, by host and life."""
+        return sorted(self.tapes.glob("*.tape"), key=lambda path: (path.name.partition(".")[0], path.stat().st_mtime_ns))
+
+    def say_where(self, host: str, address: Address) -> None:
+        """A host says where it is: the file is there whole or not at all."""
+        path = self.hosts / f"{host.replace(':', '-')}.json"
+        beside = path.with_suffix(".new")
+        beside.write_bytes(msgspec.json.encode(address))
+        os.replace(beside, path)
+
+    def where(self, host: str) -> Address | None:
+        """Where a host last said that it is."""
+        try:
+            return msgspec.json.decode((self.hosts / f"{host.replace(':', '-')}.json").read_bytes(), type=Address)
+        except (OSError, ValueError):
+            return None
+
+    def log(self, host: str) -> Path:
+        """A host's log."""
+        return self.logs / f"{host.replace(':', '-')}.jsonl"
+
+
+def fresh_id() -> str:
+    """An id for a session: when it began, and four letters that no other has."""
+    return time.strftime("%Y%m%dT%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)
+
+
+def find(root: Path, wanted: str = "") -> Folder:
+    """The session with this id, or path, or beginning of an id; without one the newest. Raises UserError."""
+    if wanted and Path(wanted, "session.json").is_file():
+        return Folder(Path(wanted))
+    known = sorted(path.parent for path in root.glob("*/session.json"))
+    found = [path for path in known if path.name.startswith(wanted)]
+    if not found:
+        names: Iterable[str] = (path.name for path in known)
+        what = f"no session {wanted!r} in {root}: {nearest(wanted, names)}" if wanted else f"no session in {root}"
+        raise UserError(what, Exit.NOT_FOUND)
+    if wanted and len(found) > 1:
+        raise UserError(f"{wanted!r} are several: {', '.join(path.name for path in found[:6])}", Exit.CONFIGURATION)
+    return Folder(found[-1])

@@ -1,0 +1,60 @@
+"""A session's folder: found again, never written over, and enough to build the same nodes."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from actors.errors import Exit, UserError
+from actors.graph import Graph, Plan
+from actors.live.folder import Folder, Sitting, find, fresh_id
+from actors.live.names import Address
+from core.dialect.binance_hosts import VenueTable
+from core.instrument import Instrument, Key
+
+GRAPH = Graph(name="mm", instruments=("BTCUSDT",), strategy={"use": "own.py:Own", "gamma": 0.1})
+BTC = Instrument(Key("binance_usdm", "BTCUSDT"), "0.1", "0.001")
+
+
+def sitting(name: str) -> Sitting:
+    return Sitting(name, time.time_ns(), False, VenueTable(), (Plan(GRAPH, "/x", "text"),), (BTC,))
+
+
+def test_what_was_written_is_read_back_whole(tmp_path: Path) -> None:
+    asked = sitting(fresh_id())
+    folder = Folder.create(tmp_path, asked)
+    assert folder.read() == asked
+    assert (folder.keys.stat().st_mode & 0o777) == 0o700
+    with pytest.raises(FileExistsError):
+        Folder.create(tmp_path, asked)
+
+
+def test_a_session_is_found_by_its_beginning_its_path_or_as_the_newest(tmp_path: Path) -> None:
+    for name in ("20260101T000000-aaaa", "20260102T000000-bbbb"):
+        Folder.create(tmp_path, sitting(name))
+    assert find(tmp_path).path.name.endswith("bbbb")
+    assert find(tmp_path, "20260101").path.name.endswith("aaaa")
+    assert find(tmp_path, str(tmp_path / "20260101T000000-aaaa")).path.name.endswith("aaaa")
+    with pytest.raises(UserError, match="several") as several:
+        find(tmp_path, "2026")
+    assert several.value.exit_code == Exit.CONFIGURATION
+    with pytest.raises(UserError, match="did you mean '20260102T000000-bbbb'") as nothing:
+        find(tmp_path, "20260102T000001-bbbb")
+    assert nothing.value.exit_code == Exit.NOT_FOUND
+
+
+def test_a_host_says_where_it_is_and_each_life_of_a_markets_host_has_its_own_tape(tmp_path: Path) -> None:
+    folder = Folder.create(tmp_path, sitting("a"))
+    assert folder.where("market:BTCUSDT") is None
+    address = Address("tcp://127.0.0.1:1", "tcp://127.0.0.1:2", "key", 7, 1, "code")
+    folder.say_where("market:BTCUSDT", address)
+    assert folder.where("market:BTCUSDT") == address
+    assert folder.tape("market:BTCUSDT", 2) != folder.tape("market:BTCUSDT", 3) != folder.tape("account")
+
+
+def test_a_damaged_folder_is_an_error_in_words(tmp_path: Path) -> None:
+    Path(tmp_path, "session.json").write_text("{")
+    with pytest.raises(UserError, match="damaged or of another version"):
+        Folder(tmp_path).read()

@@ -1,0 +1,60 @@
+"""Which node lives in which process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from actors.errors import UserError
+from actors.graph import Graph, Plan
+from actors.live.placement import Place, Runner, places, runners
+
+SOURCE = """
+from core.strategy import Strategy
+
+class Alone(Strategy):
+    pass
+
+class Pair(Strategy):
+    shared = True
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> object:
+    Path(tmp_path, "own.py").write_text(SOURCE)
+
+    def make(name: str, kind: str, *symbols: str) -> Plan:
+        return Plan(Graph(name=name, instruments=symbols, strategy={"use": f"own.py:{kind}"}), str(tmp_path), "")
+
+    return make
+
+
+def test_an_instrument_and_its_strategies_share_a_process_apart_from_the_accounts(plan: object) -> None:
+    found = runners([plan("mm", "Alone", "BTCUSDT", "ETHUSDT"), plan("bb", "Alone", "ETHUSDT")])  # type: ignore[operator]
+    assert [one.name for one in found] == ["mm.BTCUSDT", "mm.ETHUSDT", "bb.ETHUSDT"]
+    assert places(found) == [
+        Place("account"),
+        Place("market:BTCUSDT", ("BTCUSDT",), ("mm.BTCUSDT",)),
+        Place("market:ETHUSDT", ("ETHUSDT",), ("mm.ETHUSDT", "bb.ETHUSDT")),
+    ]
+
+
+def test_a_strategy_that_spans_instruments_brings_them_together(plan: object) -> None:
+    graphs = [plan("mm", "Alone", "BTCUSDT", "ETHUSDT", "SOLUSDT"), plan("pair", "Pair", "ETHUSDT", "BTCUSDT")]  # type: ignore[operator]
+    assert places(runners(graphs))[1:] == [
+        Place("market:SOLUSDT", ("SOLUSDT",), ("mm.SOLUSDT",)),
+        Place("market:BTCUSDT+1", ("BTCUSDT", "ETHUSDT"), ("mm.ETHUSDT", "mm.BTCUSDT", "pair")),
+    ]
+
+
+def test_split_puts_the_normalizers_into_a_process_of_their_own() -> None:
+    assert places([Runner("mm", 0, ("BTCUSDT",))], "split")[1:] == [
+        Place("feed:BTCUSDT", ("BTCUSDT",)), Place("market:BTCUSDT", (), ("mm",)),
+    ]  # fmt: skip
+
+
+def test_two_graphs_of_one_name_are_refused(plan: object) -> None:
+    with pytest.raises(UserError, match=r"'mm.BTCUSDT'.*another name"):
+        runners([plan("mm", "Alone", "BTCUSDT"), plan("mm", "Alone", "BTCUSDT")])  # type: ignore[operator]
