@@ -59,10 +59,13 @@ AHEAD: Final = {
     "actors.live.host": "the live launch's",
     "actors.live.schedule": "the live launch's",
     "core.allowance": "the live venue's session",
+    "core.dialect.binance_account": "the live venue's session",
+    "core.dialect.binance_hosts": "the live venue's session",
     "core.dialect.binance_rest": "the live venue's session",
     "core.dialect.binance_errors": "the live venue's session",
     "core.dialect.binance_private": "the live venue's session",
     "core.dialect.binance_routes": "the live venue's streams",
+    "core.session": "the live link's",
     "core.ports": "what live and simulated twins have to have in common",
     "core.normalizer": "the live host's; a simulated day's market arrives prepared",
     "actors.history.dayindex": "for compiled days",
@@ -83,6 +86,7 @@ LONG: Final = {
     "core/dialect/binance.py": "one file a venue",
     "core/message.py": "all messages on one page",
     "core/order.py": "the order's facts, rules and precedence",
+    "core/session.py": "a session's rules, its table, its events and every word of it",
     "core/strategy.py": "all that one who writes a strategy reads",
 }
 """Files that are longer, and why. (`core/kernel` is exempt: a compiled loop is one function.)"""

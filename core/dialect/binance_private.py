@@ -35,6 +35,8 @@ from core.message import ExecType, ExecutionReport, Liquidity, OrdStatus, OrdTyp
 from core.price import BUY, E8, SELL, GridError, Side, sign
 
 MS: Final = 1_000_000
+MOST: Final = 2**62
+"""No number of a report is larger: what is summed of several still has room."""
 
 
 class Hint(Struct, frozen=True):
@@ -211,7 +213,7 @@ def _read(event: _Event, frame: bytes, received: int, instruments: Mapping[str, 
         if instrument is None:
             return Unplaced(order.s, frame)
         reason = _unsayable(order, instrument)
-        return Unplaced(order.s, frame, reason) if reason else _report(order, instrument, time, received)
+        return Unplaced(order.s, frame, reason) if reason else fits(_report(order, instrument, time, received))
     if event.e == "TRADE_LITE":
         return Hint(trade_id(event.s, event.t), event.c)
     if event.e == "ACCOUNT_UPDATE":
@@ -311,6 +313,14 @@ def fee_aside(report: ExecutionReport) -> tuple[str, int] | None:
 def trade_id(symbol: str, number: int, otherwise: str = "") -> str:
     """The execution id of a trade number; `otherwise` names an execution that has none."""
     return f"{symbol}-{number}" if number or not otherwise else f"{symbol}-of-{otherwise}"
+
+
+def fits(report: ExecutionReport) -> ExecutionReport:
+    """The report, if its numbers are ones that a message may carry. Raises WireError otherwise."""
+    numbers = (report.transact_time, report.price, report.order_qty, report.cum_qty, report.last_qty, report.last_px)
+    if any(not 0 <= one < MOST for one in numbers) or abs(report.commission_e8) >= MOST:
+        raise WireError("a number that no order has")
+    return report
 
 
 def plain(text: str) -> str:
