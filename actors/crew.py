@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -89,12 +90,28 @@ def _work_there(task: Task) -> Iterator[Word]:
 
 @contextmanager
 def started(workers: int, address: str, plans: Sequence[Plan]) -> Iterator[tuple[Any, Sequence[Plan]]]:
-    """Ray, and the plans, all of one graph file, as its workers can read them.
+    """Ray, and the plans, all of one graph file, as its workers can read them. Raises UserError as `ray_here` does."""
+    with tempfile.TemporaryDirectory(prefix="astrarium-") as luggage:
+        here = bool(address) and not ray_runs()
+        with ray_here(workers, address, luggage=luggage if here else "") as ray:
+            yield ray, _pack(plans, Path(luggage)) if here else plans
+
+
+def ray_runs() -> bool:
+    """Whether this process has a Ray already."""
+    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+
+
+@contextmanager
+def ray_here(cpus: int, address: str = "", namespace: str = "", luggage: str = "") -> Iterator[Any]:
+    """Ray with so many cores on this machine, or the cluster at an address, which is given the folder `luggage` to work in.
 
     A Ray that this process has already is used and left running.
 
     A local Ray listens on loopback alone: its servers bind to the node's address, and it keeps 127.0.0.1 for that only where it
     believes that it will never be a cluster. It asks for Ray's token, as a cluster is joined with it, and has no dashboard.
+
+    Raises UserError when Ray does not start or no cluster answers.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -106,29 +123,27 @@ def started(workers: int, address: str, plans: Sequence[Plan]) -> Iterator[tuple
     # The raylet's word on a dead worker would go to stdout, which may have to be JSON, whatever log_to_driver says; Ray's own
     # debugger silences it by the same switch.
     ray._private.worker._worker_logs_enabled = False
-    with tempfile.TemporaryDirectory(prefix="astrarium-") as luggage:
-        if ray.is_initialized():
-            yield ray, plans
-            return
-        _knock(address)
-        plans = _pack(plans, Path(luggage)) if address else plans
-        here = {
-            "num_cpus": workers,
-            "include_dashboard": False,
-            "object_store_memory": STORE_BYTES,
-            "_node_ip_address": "127.0.0.1",
-        }
-        there = {"address": address, "runtime_env": {"working_dir": luggage}}
-        wanted: dict[str, Any] = {**(there if address else here), "log_to_driver": False, "logging_level": "ERROR"}
-        try:
-            ray.init(**wanted)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            where = f"no Ray cluster answers at {address}" if address else "Ray does not start"
-            raise UserError(f"{where}: {str(error).strip().splitlines()[0]}", Exit.NOT_RUNNING) from error
-        try:
-            yield ray, plans
-        finally:
-            ray.shutdown()
+    if ray.is_initialized():
+        yield ray
+        return
+    _knock(address)
+    here = {
+        "num_cpus": cpus,
+        "include_dashboard": False,
+        "object_store_memory": STORE_BYTES,
+        "_node_ip_address": "127.0.0.1",
+    }
+    there: dict[str, Any] = {"address": address, **({"runtime_env": {"working_dir": luggage}} if luggage else {})}
+    wanted: dict[str, Any] = {**(there if address else here), "log_to_driver": False, "logging_level": "ERROR"}
+    try:
+        ray.init(namespace=namespace or None, **wanted)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = f"no Ray cluster answers at {address}" if address else "Ray does not start"
+        raise UserError(f"{where}: {str(error).strip().splitlines()[0]}", Exit.NOT_RUNNING) from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
 
 
 def _knock(address: str) -> None:
