@@ -13,12 +13,10 @@ import numpy as np
 
 from core.kernel.layout import BUY, SELL
 from core.message import Bar
+from core.openbar import PATIENCE_NS
 
 if TYPE_CHECKING:
     from actors.history.prepared import PreparedDay
-
-PATIENCE_NS = 1_000_000_000
-"""How long after its end a bar waits for a later trade: feed latencies are milliseconds, a minute bar a second late is fresh."""
 
 
 def closes(day: PreparedDay, period: int) -> Iterator[tuple[int, Bar]]:
