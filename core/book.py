@@ -19,7 +19,7 @@ A snapshot that arrives while the book is whole is not needed and not applied: t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Generic, Protocol, TypeVar
 
 from core.message import DepthUpdate, Levels, MarketDataSnapshot
 
@@ -29,6 +29,16 @@ APPLIED: Final = 1
 REPEATED: Final = 2
 GAP: Final = 3
 """The event does not continue the one before; a book is lost here, and the event is the first of a new buffer."""
+
+
+class Levelled(Protocol):
+    """What the procedure needs of a book."""
+
+    def clear(self) -> None:
+        """Forget every level."""
+
+    def apply(self, bids: Levels, asks: Levels) -> None:
+        """Set absolute quantities; 0 removes a level."""
 
 
 class Book:
@@ -66,14 +76,20 @@ class Book:
         return bool(self.bids) and bool(self.asks) and max(self.bids) >= min(self.asks)
 
 
-class Sync:
-    """The procedure around one Book. `linked`: events carry `pu` (USDⓈ-M); else U counts on from u (spot)."""
+B = TypeVar("B", bound=Levelled)
 
-    def __init__(self, linked: bool, book: Book | None = None, update_id: int = -1) -> None:
+
+class Sync(Generic[B]):
+    """The procedure around one book. `linked`: events carry `pu` (USDⓈ-M); else U counts on from u (spot).
+
+    With an `update_id` the book is whole, and includes that update.
+    """
+
+    def __init__(self, linked: bool, book: B, update_id: int = -1) -> None:
         self.linked = linked
-        self.book = Book() if book is None else book
+        self.book = book
         self.update_id = update_id
-        self.whole = book is not None
+        self.whole = update_id >= 0
         self._straddled = self.whole
         self._buffer: list[DepthUpdate] = []
 
@@ -111,6 +127,11 @@ class Sync:
         self.book.apply(event.bids, event.asks)
         self.update_id = event.last_update_id
         return APPLIED
+
+    @property
+    def settled(self) -> bool:
+        """Whether all that is asked of the next event is that it continues the one before."""
+        return self.whole and self._straddled
 
     def lose(self) -> None:
         """Forget the book, for instance because the connection broke."""

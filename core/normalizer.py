@@ -1,27 +1,45 @@
 """An instrument's normalizer: what the venue says, kept as a book, handed on as ticks.
 
-Depth events and snapshots go through the documented procedure (`core.book`); trades are folded into the next tick; a mark price
-is carried in every tick, and when its next funding time moves on, the settlement that it passed is a message of its own. A tick
-carries the best levels of the whole book, so a mailbox may replace it by the next and lose nothing. While there is no book its
-sides are empty: no strategy ever sees levels that are known to be old.
+Depth events and snapshots go through the documented procedure (`core.book`); a trade is a tick of its own; a mark price is
+carried in every tick and sent on, and when its next funding time moves on, the settlement that it passed is a message too. A
+tick carries the best levels of the whole book, so a mailbox may replace it by the next and lose nothing. While there is no book
+its sides are empty: no strategy ever sees levels that are known to be old.
 
-A gap asks for a snapshot (a Command "snapshot" to whoever can fetch one), again after a while in which none of use came.
+A gap asks for a snapshot (a Command "snapshot" to whoever can fetch one), again after a while in which none of use came. The
+Commands "lost" and "connected" tell that the stream broke and runs again: a broken stream has no book from that moment.
+
+There are two ways in. A live host hands over frames as they came (`on_frame`): nearly all are read, applied and shown by one
+compiled call (`core.kernel.feed`). A message (`on`) is what a frame means to `core.dialect.binance`, and odd frames take that
+road. Both lead to the same book and the same ticks.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from core.book import GAP, Sync
-from core.dialect.binance import RULES, Parsed
+from core.dialect.binance import RULES, Aside, WrongShape, parse_frame
+from core.dialect.binance_market import market_message
 from core.instrument import Instrument
-from core.kernel import frames as f
-from core.mailbox import fold
-from core.message import NO_TRADES, Command, DepthUpdate, Funding, Levels, MarketDataSnapshot, MarkPrice, Message, Tick, Trade
+from core.kernel import feed as k
+from core.ladder import Ladder
+from core.message import (
+    NO_TRADES,
+    Command,
+    DepthUpdate,
+    Funding,
+    MarketDataSnapshot,
+    MarkPrice,
+    Message,
+    Tick,
+    Trade,
+    Trades,
+)
 from core.node import Outbox
-from core.price import BUY, GridError
+from core.price import BUY, SELL
 
 LEVELS: Final = 20
 """Levels a side in a tick: what the venue's own partial streams give at most."""
@@ -29,86 +47,31 @@ ASK_AGAIN_NS: Final = 5_000_000_000
 """A snapshot weighs 20 of 2,400 a minute: asking every five seconds is a tenth of that."""
 
 
-def market_message(parsed: Parsed, instrument: Instrument) -> Message | None:
-    """One frame as a message on the instrument's grid; None for what a normalizer does not use (bookTicker, odd prints).
-
-    Raises GridError when a price or quantity is off the grid.
-    """
-    columns = parsed.columns
-    kind = columns[f.KIND]
-    if parsed.aside or kind not in _MESSAGES:
-        return None
-    message = _MESSAGES[kind](parsed, instrument)
-    message.symbol = parsed.symbol or instrument.symbol
-    message.received = columns[f.LOCAL]
-    message.transact_time = columns[f.T] or columns[f.E]
-    return message
-
-
-def _grid(digits: int, decimals: int, numerator: int, denominator: int) -> int:
-    """Digits with so many decimals, in steps of numerator / denominator."""
-    steps, rest = divmod(digits * denominator, numerator * 10**decimals)
-    if rest:
-        raise GridError(f"{digits}e-{decimals} is not a multiple of {numerator}/{denominator}")
-    return int(steps)
-
-
-def _levels(side: list[tuple[int, int, int, int]], instrument: Instrument) -> Levels:
-    tick, lot = instrument.tick.as_integer_ratio(), instrument.lot.as_integer_ratio()
-    return tuple((_grid(p, pd, *tick), _grid(q, qd, *lot)) for p, pd, q, qd in side)
-
-
-def _snapshot(parsed: Parsed, instrument: Instrument) -> Message:
-    bids, asks = _levels(parsed.bids, instrument), _levels(parsed.asks, instrument)
-    return MarketDataSnapshot(last_update_id=parsed.columns[f.ID], bids=bids, asks=asks)
-
-
-def _depth(parsed: Parsed, instrument: Instrument) -> Message:
-    first, last, previous = (parsed.columns[place] for place in (f.FIRST_ID, f.ID, f.PREV_ID))
-    bids, asks = _levels(parsed.bids, instrument), _levels(parsed.asks, instrument)
-    return DepthUpdate(first_update_id=first, last_update_id=last, prev_update_id=previous, bids=bids, asks=asks)
-
-
-def _trade(parsed: Parsed, instrument: Instrument) -> Message:
-    c = parsed.columns
-    price = _grid(c[f.PRICE], c[f.PRICE_DECIMALS], *instrument.tick.as_integer_ratio())
-    qty = _grid(c[f.QTY], c[f.QTY_DECIMALS], *instrument.lot.as_integer_ratio())
-    return Trade(trade_id=c[f.ID], side=2 if c[f.MAKER] else 1, price=price, qty=qty)
-
-
-def _mark(parsed: Parsed, instrument: Instrument) -> Message:
-    c = parsed.columns
-    return MarkPrice(
-        mark_price_e8=c[f.MARK_E8], index_price_e8=c[f.INDEX_E8], funding_rate_e8=c[f.RATE_E8], next_funding_time=c[f.NEXT_NS]
-    )
-
-
-_MESSAGES: Final[dict[int, Callable[[Parsed, Instrument], Message]]] = {
-    f.SNAPSHOT: _snapshot,
-    f.DEPTH: _depth,
-    f.TRADE: _trade,
-    f.AGG_TRADE: _trade,
-    f.MARK: _mark,
-}
-
-
 class Normalizer:
-    """The node. Takes market messages of one instrument, sends a Tick after each that changes what a strategy may see."""
+    """The node. Takes an instrument's market, sends a Tick after each thing that changes what a strategy may see."""
 
     def __init__(self, instrument: Instrument, levels: int = LEVELS) -> None:
-        self.name = f"normalizer {instrument.key}"
+        self.name = f"normalizer:{instrument.symbol}"
         self.instrument = instrument
-        self.levels = levels
-        self.sync = Sync(RULES[instrument.key.venue].prev_id_linked)
+        linked = RULES[instrument.key.venue].prev_id_linked
+        self.book = Ladder(instrument, linked, levels)
+        self.sync = Sync(linked, self.book)
         self.mark: MarkPrice | None = None
         self.gaps = 0
-        self._trades = NO_TRADES
+        self.odd = 0
+        """Frames that were left to the dialect; and of those, what was damaged, and what was sound but of no use here."""
+        self.damaged = 0
+        self.aside = 0
+        self._symbol = instrument.symbol
+        self._mark_e8 = 0
+        self._trade_id = -1
         self._asked = -ASK_AGAIN_NS
-        self._takes: dict[type[Message], Callable[[int, Message], bool]] = {
-            DepthUpdate: self._on_depth,  # type: ignore[dict-item]
-            MarketDataSnapshot: self._on_snapshot,  # type: ignore[dict-item]
-            Trade: self._on_trade,  # type: ignore[dict-item]
-            MarkPrice: self._on_mark,  # type: ignore[dict-item]
+        self._takes: dict[type[Message], Callable[[int, Any], None]] = {
+            DepthUpdate: self._on_depth,
+            MarketDataSnapshot: self._on_snapshot,
+            Trade: self._on_trade,
+            MarkPrice: self._on_mark,
+            Command: self._on_command,
         }
 
     def bind(self, outbox: Outbox) -> None:
@@ -116,57 +79,135 @@ class Normalizer:
         self._out = outbox
 
     def on(self, now: int, message: Message) -> None:
-        """Take one market message; others are not for this node and change nothing."""
+        """Take one market message, or word of the stream; others are not for this node and change nothing."""
         take = self._takes.get(type(message))
-        if take is not None and take(now, message):
-            self._out.send(self.tick(now, message))
-            self._trades = NO_TRADES
+        if take is not None:
+            take(now, message)
 
-    def tick(self, now: int, cause: Message) -> Tick:
-        """The market as it stands, at the times of the message that changed it."""
-        whole, book = self.sync.whole, self.sync.book
+    def on_frame(self, now: int, received: int, frame: bytes) -> None:
+        """Take one frame as the venue sent it, or the body of its answer to a request for a snapshot. `received`: ns UTC.
+
+        What is damaged is counted and changes nothing: where it was a depth event, the next one shows a gap. Raises GridError
+        when a price or quantity is off the grid: the instrument is not the one that this node was made for.
+        """
+        verdict = self.book.take(frame)
+        if verdict == k.APPLIED:
+            book = self.book
+            words = book.words
+            self.sync.update_id = update_id = words[k.ID]
+            at = words[k.T] or words[k.E]
+            self._out.send(Tick(self._symbol, at, received, now, update_id, book.bids, book.asks, self._mark_e8))
+        elif verdict == k.TRADED:
+            self._on_print(now, received)
+        elif verdict == k.MARKED:
+            self._on_mark(now, self._message(MarkPrice, received, k.MARK_E8, k.INDEX_E8, k.RATE_E8, k.NEXT_NS))
+        elif verdict == k.APART:
+            event = self._message(DepthUpdate, received, k.FIRST_ID, k.ID, k.PREV_ID)
+            event.bids, event.asks = self.book.read()
+            self._on_depth(now, event)
+        elif verdict == k.WHOLE_BOOK:
+            snapshot = self._message(MarketDataSnapshot, received, k.ID)
+            snapshot.bids, snapshot.asks = self.book.read()
+            self._on_snapshot(now, snapshot)
+        else:
+            self._on_odd(now, received, frame)
+
+    def _message(self, kind: Callable[..., Any], received: int, *fields: int) -> Any:
+        words = self.book.words
+        return kind(self._symbol, words[k.T] or words[k.E], received, 0, *(words[field] for field in fields))
+
+    def _on_odd(self, now: int, received: int, frame: bytes) -> None:
+        self.odd += 1
+        try:
+            parsed = parse_frame(received, frame)
+        except WrongShape:
+            self.damaged += 1
+            return
+        message = None if isinstance(parsed, Aside) else market_message(parsed, self.instrument)
+        if message is None:
+            self.aside += 1
+        else:
+            self.on(now, message)
+
+    # --- what a message does
+
+    def tick(self, now: int, transact_time: int, received: int, trades: Trades = NO_TRADES) -> Tick:
+        """The market as it stands, at the times of what changed it."""
+        whole, book = self.sync.whole, self.book
         return Tick(
-            symbol=self.instrument.symbol,
-            transact_time=cause.transact_time,
-            received=cause.received,
-            now=now,
-            update_id=self.sync.update_id if whole else 0,
-            bids=tuple(heapq.nlargest(self.levels, book.bids.items())) if whole else (),
-            asks=tuple(heapq.nsmallest(self.levels, book.asks.items())) if whole else (),
-            mark_price_e8=self.mark.mark_price_e8 if self.mark else 0,
-            trades=self._trades,
+            self._symbol,
+            transact_time,
+            received,
+            now,
+            self.sync.update_id if whole else 0,
+            book.bids if whole else (),
+            book.asks if whole else (),
+            self._mark_e8,
+            trades,
         )
 
-    def _on_depth(self, now: int, event: DepthUpdate) -> bool:
-        was_whole = self.sync.whole
-        verdict = self.sync.depth(event)
-        self.gaps += verdict == GAP
-        if not self.sync.whole and now - self._asked >= ASK_AGAIN_NS:
+    def _told(self, now: int, cause: Message, trades: Trades = NO_TRADES) -> None:
+        self._out.send(self.tick(now, cause.transact_time, cause.received, trades))
+
+    def _on_depth(self, now: int, event: DepthUpdate) -> None:
+        sync = self.sync
+        was_whole = sync.whole
+        self.gaps += sync.depth(event) == GAP
+        self._follow()
+        if not sync.whole and now - self._asked >= ASK_AGAIN_NS:
             self._asked = now
-            self._out.send(Command(symbol=self.instrument.symbol, now=now, verb="snapshot"))
-        return was_whole
+            self._out.send(Command(symbol=self._symbol, now=now, verb="snapshot"))
+        if was_whole:
+            self._told(now, event)
 
-    def _on_snapshot(self, now: int, message: MarketDataSnapshot) -> bool:
-        return self.sync.snapshot(message)
+    def _on_snapshot(self, now: int, message: MarketDataSnapshot) -> None:
+        if self.sync.snapshot(message):
+            self._follow()
+            self._told(now, message)
 
-    def _on_trade(self, now: int, trade: Trade) -> bool:
-        bought, qty, price = trade.side == BUY, trade.qty, trade.price
-        sides = (qty, 0) if bought else (0, qty)
-        reach = (price, 0) if bought else (0, price)
-        self._trades = fold(self._trades, (1, *sides, price * qty, price, price, price, *reach))
-        return True
+    def _follow(self) -> None:
+        """Tell the frames' reader which event simply continues the book, if there is one."""
+        self.book.words[k.AFTER] = self.sync.update_id if self.sync.settled else k.UNSETTLED
 
-    def _on_mark(self, now: int, message: MarkPrice) -> bool:
+    def _on_print(self, now: int, received: int) -> None:
+        words = self.book.words
+        side = SELL if words[k.MAKER] else BUY
+        self._traded(now, words[k.T], received, words[k.ID], side, words[k.PRICE], words[k.QTY])
+
+    def _on_trade(self, now: int, trade: Trade) -> None:
+        self._traded(now, trade.transact_time, trade.received, trade.trade_id, trade.side, trade.price, trade.qty)
+
+    def _traded(self, now: int, at: int, received: int, trade_id: int, side: int, price: int, qty: int) -> None:
+        """A trade is a tick of its own. One seen before is none: two connections may say the same while one takes over."""
+        if trade_id <= self._trade_id:
+            return
+        self._trade_id = trade_id
+        if side == BUY:
+            trades = (1, qty, 0, price * qty, price, price, price, price, 0)
+        else:
+            trades = (1, 0, qty, price * qty, price, price, price, 0, price)
+        self._out.send(self.tick(now, at, received, trades))
+
+    def _on_mark(self, now: int, message: MarkPrice) -> None:
         before, self.mark = self.mark, message
+        self._mark_e8 = message.mark_price_e8
         if before is not None and 0 < before.next_funding_time < message.next_funding_time:
-            self._out.send(
-                Funding(
-                    symbol=self.instrument.symbol,
-                    transact_time=before.next_funding_time,
-                    received=message.received,
-                    now=now,
-                    funding_rate_e8=before.funding_rate_e8,
-                    mark_price_e8=(message if message.transact_time <= before.next_funding_time else before).mark_price_e8,
-                )
-            )
-        return True
+            settled = before.next_funding_time
+            price = message if message.transact_time <= settled else before
+            rate, mark_e8 = before.funding_rate_e8, price.mark_price_e8
+            self._out.send(Funding(self._symbol, settled, message.received, now, rate, mark_e8))
+        self._out.send(replace(message, now=now))
+        self._told(now, message)
+
+    def _on_command(self, now: int, command: Command) -> None:
+        """The stream's own words: "lost" when it broke or fell silent, "connected" when it runs again."""
+        if command.verb not in ("lost", "connected"):
+            return
+        self._asked = now - ASK_AGAIN_NS
+        if command.verb == "lost":
+            was_whole = self.sync.whole
+            self._trade_id = -1
+            self.sync.lose()
+            self._follow()
+            if was_whole:
+                self._out.send(self.tick(now, command.transact_time or now, command.received or now))

@@ -18,7 +18,7 @@ def snapshot(update_id, bids=((10, 1),), asks=((12, 1),)):
 
 
 def test_the_buffered_event_that_straddles_the_snapshot_is_replayed_on_top_of_it():
-    sync = Sync(linked=True)
+    sync = Sync(True, Book())
     sync.depth(event(1, 5, 0, bids=[(11, 9)]))
     sync.depth(event(6, 9, 5, bids=[(10, 4)], asks=[(12, 0), (13, 2)]))
     assert sync.snapshot(snapshot(7))
@@ -36,13 +36,13 @@ def test_futures_link_by_the_previous_id_and_spot_counts_on():
 
 
 def test_spot_starts_with_the_event_after_the_snapshot_when_none_straddles_it():
-    sync = Sync(linked=False)
+    sync = Sync(False, Book())
     assert sync.snapshot(snapshot(7))
     assert sync.depth(event(8, 9)) == APPLIED
 
 
 def test_a_snapshot_older_than_the_buffer_is_of_no_use():
-    sync = Sync(linked=True)
+    sync = Sync(True, Book())
     sync.depth(event(20, 25, 19))
     assert not sync.snapshot(snapshot(10))
     assert not sync.whole
@@ -103,7 +103,7 @@ def positive(levels):
 @given(feeds(), st.integers(-1, 6))
 def test_a_day_at_once_is_the_same_as_event_by_event(feed, opening):
     linked, events = feed
-    sync = Sync(linked, Book() if opening >= 0 else None, opening)
+    sync = Sync(linked, Book(), opening)
     verdicts = []
     for message in events:
         if isinstance(message, MarketDataSnapshot):

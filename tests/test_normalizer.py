@@ -9,9 +9,10 @@ from actors.history import views
 from actors.history.importer import Importer
 from actors.history.tickdb import TickDb
 from core.dialect.binance import Parsed, parse
+from core.dialect.binance_market import market_message
 from core.instrument import Instrument, Key
 from core.message import Command, Funding, Tick
-from core.normalizer import ASK_AGAIN_NS, Normalizer, market_message
+from core.normalizer import ASK_AGAIN_NS, Normalizer
 from core.price import GridError
 from tests.captures import MS, Venue
 

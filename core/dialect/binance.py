@@ -46,6 +46,9 @@ VENUE_NAMES: Final = {f.USDM: USDM, f.SPOT: SPOT}
 QUOTES: Final = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD1", "BTC", "ETH", "BNB", "EUR", "TRY", "BRL", "JPY", "USD")
 """Quote currencies by which a symbol is split into base and quote where no exchangeInfo is at hand."""
 
+COIN_MARGINED: Final = b"2"
+"""What `st` says in a frame of a COIN-M instrument; some streams carry both kinds since 2026-06-30."""
+
 Side = list[tuple[str, str]]
 
 
@@ -80,6 +83,7 @@ class _Event(Struct):
     r: str = ""
     m: bool | None = None
     M: bool | None = None
+    st: msgspec.Raw = msgspec.Raw()
     X: str | None = None
     last_update_id: int = field(default=-1, name="lastUpdateId")
     bids: msgspec.Raw = msgspec.Raw()
@@ -222,9 +226,11 @@ def _raw(local_ns: int, event: _Frame) -> Parsed | Aside:
     raise WrongShape("neither an event nor a snapshot")
 
 
-def _parsed(local_ns: int, event: _Event, kind: str) -> Parsed:
+def _parsed(local_ns: int, event: _Event, kind: str) -> Parsed | Aside:
     if not event.s or len(event.s) >= f.SYMBOL_BYTES:
         raise WrongShape(f"{kind} without a symbol")
+    if bytes(event.st) == COIN_MARGINED:
+        return Aside("COIN-M instrument")
     return _READERS[kind](local_ns, event, _EVENTS[kind])
 
 

@@ -160,6 +160,7 @@ f64: Callable[[int, int], float] = _reader(types.float64, ir.DoubleType(), "")
 """`f64(address, n)`: the n-th double."""
 put_i64: Callable[[int, int, int], None] = _writer(types.int64, ir.IntType(64), False)
 put_i32: Callable[[int, int, int], None] = _writer(types.int64, ir.IntType(32), True)
+put_u8: Callable[[int, int, int], None] = _writer(types.int64, ir.IntType(8), True)
 put_f64: Callable[[int, int, float], None] = _writer(types.float64, ir.DoubleType(), False)
 eight_set: Callable[[int], int] = cast(Any, intrinsic(_eight_set))
 """`eight_set(address)`: which of the eight 64-bit integers from there on are not 0, a bit each, the last one's the highest."""
