@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
-from difflib import get_close_matches
 from enum import IntEnum
 from pathlib import Path
+
+from core.spelling import nearest as nearest
 
 
 class Exit(IntEnum):
@@ -29,15 +29,6 @@ class UserError(Exception):
 
     def __reduce__(self) -> tuple[type[UserError], tuple[str, Exit]]:
         return type(self), (str(self), self.exit_code)
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A clause that names the known word nearest to a mistyped one, or lists a few where none is near."""
-    words = sorted(known)
-    near = get_close_matches(name, words, n=1, cutoff=0.5)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"known: {', '.join(words[:12])}{' ...' if len(words) > 12 else ''}" if words else "there are none"
 
 
 def cause(error: Exception, folder: Path) -> str:

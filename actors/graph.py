@@ -23,8 +23,8 @@ from msgspec import Struct
 
 from actors.errors import Exit, UserError, nearest
 from core.instrument import Instrument
+from core.limits import Limits
 from core.price import E8
-from core.risk import Limits
 from core.strategy import ParameterError, Strategy
 
 US = 1_000

@@ -7,12 +7,14 @@ execution the later one (by the exchange's time, else by arrival) holds: so repo
 same sums. Orders and the ledger share this rule, because a quantity that one of them counts and the other does not would be
 a position that nobody ordered.
 
-Left out: an amendment of a fill that never arrives counts nothing. Finding missing fills is reconciliation's work.
+Left out: an amendment of a fill that never arrives counts nothing. Finding missing fills is reconciliation's work. Nor does
+one of a fill that was let go because a position to begin from includes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from core.message import ExecType, ExecutionReport
 
@@ -22,12 +24,13 @@ TRADE, BUST, CORRECTION = ExecType.TRADE, ExecType.TRADE_CANCEL, ExecType.TRADE_
 class Executions:
     """Fills as they stand. `qty` (lots) and `notional` (sum of ticks times lots) are sums over them, kept by `add` alone."""
 
-    __slots__ = ("_amendments", "_fills", "_superseding", "notional", "qty")
+    __slots__ = ("_amendments", "_fills", "_let_go", "_superseding", "notional", "qty")
 
     def __init__(self) -> None:
         self._fills: dict[str, ExecutionReport] = {}
         self._amendments: set[str] = set()
         self._superseding: dict[str, ExecutionReport] = {}
+        self._let_go = 0
         self.qty = 0
         self.notional = 0
 
@@ -56,15 +59,27 @@ class Executions:
             self._sum()
         return True
 
+    @property
+    def last(self) -> str:
+        """The id of the fill that arrived last; "" without one."""
+        return next(reversed(self._fills), "")
+
+    def let_go(self, exec_id: str) -> None:
+        """Fills that arrived up to this one count no more, and are still known: they are in a position to begin from."""
+        if exec_id in self._fills:
+            self._let_go = list(self._fills).index(exec_id) + 1
+        self._sum()
+
     def superseded(self, exec_id: str) -> bool:
         """Whether a bust or correction of this execution is known."""
         return exec_id in self._superseding
 
     def __iter__(self) -> Iterator[ExecutionReport]:
         """The executions as they stand, busted ones left out, in the order in which their fills arrived."""
+        fills = islice(self._fills.values(), self._let_go, None) if self._let_go else iter(self._fills.values())
         if not self._superseding:
-            return iter(self._fills.values())
-        return (one for one in map(self._standing, self._fills.values()) if one.exec_type != BUST)
+            return fills
+        return (one for one in map(self._standing, fills) if one.exec_type != BUST)
 
     def _standing(self, fill: ExecutionReport) -> ExecutionReport:
         """The end of a fill's chain; bounded, so that amendments that name each other in a circle cannot hang a node."""

@@ -4,8 +4,9 @@ Requests come from risk, already approved; the venue's answers come from the ses
 chain, sees that ids are unique, refuses what cannot be asked (a cancel of an order that is unknown by this id now, done, or
 has a request pending: the venue allows one request in flight an order), and passes every answer that is news on, to the
 strategy that owns the order and to risk, with the order's quantities as they stand (reports may come twice and out of order).
-Reports for orders that it never sent (a liquidation, another session) are passed on as well: they move the account's
-position all the same.
+Orders that it never sent (a liquidation, another session) are adopted with the first report that speaks of them
+(`core/stranger.py`): they move the account's position all the same. Told to (Command "cancel"), it cancels what works of a
+strategy, or of all (`core/withdrawal.py`); "cancel_all" it hands on to the session, for the venue's own cancel-all.
 
 A request to which no answer came is not sent again: the gateway asks what became of the order until that is proved
 (`core/outcome.py`), and meanwhile says so to risk. A cancel that the venue refuses because it knows no such order proves nothing
@@ -22,6 +23,7 @@ from typing import Any
 
 from core.message import (
     BusinessMessageReject,
+    Command,
     ExecType,
     ExecutionReport,
     Message,
@@ -39,6 +41,8 @@ from core.node import Outbox
 from core.order import Order
 from core.outcome import ASK_EVERY_NS, Inquiry, absent, proved
 from core.refusal import order_refused, request_refused
+from core.stranger import found, stranger
+from core.withdrawal import Withdrawals
 
 TOO_LATE, UNKNOWN_ORDER, ALREADY_PENDING, DUPLICATE_ID = 0, 1, 3, 6
 """FIX CxlRejReason(102)."""
@@ -56,7 +60,9 @@ class Gateway:
         self.orders: dict[str, Order] = {}
         self._owner: dict[str, str] = {}
         self._past: dict[str, tuple[int, Order]] = {}
+        self._sent: dict[str, int] = {}  # by this node's clock: a request's own `now` is another machine's
         self._inquiries: dict[str, Inquiry] = {}
+        self._withdrawals = Withdrawals()
         self._asking = False
         self._complete_until = 0
         self._outbox: Outbox
@@ -76,23 +82,25 @@ class Gateway:
             return
         self.orders[request.cl_ord_id] = Order(request)
         self._owner[request.cl_ord_id] = request.strategy
+        self._sent[request.cl_ord_id] = now
         self._outbox.send(request)
 
     def _cancel(self, now: int, request: OrderCancelRequest) -> None:
         order = self._askable(now, request)
         if order is not None:
             order.request_cancel(request)
-            self._adopt(request, order)
+            self._adopt(now, request, order)
 
     def _replace(self, now: int, request: OrderCancelReplaceRequest) -> None:
         order = self._askable(now, request)
         if order is not None:
             order.request_replace(request)
-            self._adopt(request, order)
+            self._adopt(now, request, order)
 
-    def _adopt(self, request: OrderCancelRequest | OrderCancelReplaceRequest, order: Order) -> None:
+    def _adopt(self, now: int, request: OrderCancelRequest | OrderCancelReplaceRequest, order: Order) -> None:
         self.orders[request.cl_ord_id] = order
         self._owner[request.cl_ord_id] = request.strategy
+        self._sent[request.cl_ord_id] = now
         self._outbox.send(request)
 
     def _askable(self, now: int, request: OrderCancelRequest | OrderCancelReplaceRequest) -> Order | None:
@@ -119,7 +127,7 @@ class Gateway:
         if report.exec_type == ExecType.ORDER_STATUS:
             self._status(now, report)
             return
-        order = self._find(report.cl_ord_id) or self._find(report.orig_cl_ord_id)
+        order = self._find(report.cl_ord_id) or self._find(report.orig_cl_ord_id) or self._take_in(report)
         if order is not None:
             if not order.on_report(report):
                 return
@@ -130,6 +138,20 @@ class Gateway:
         report.strategy = self._owner.get(report.cl_ord_id) or self._owner.get(report.orig_cl_ord_id, "")
         report.now = now
         self._outbox.send(report)
+        if order is not None and order in self._withdrawals:
+            self._withdraw(now)
+
+    def _take_in(self, report: ExecutionReport) -> Order | None:
+        """An order of somebody else's, from the first report of it."""
+        if not report.cl_ord_id or report.cl_ord_id in self._owner:
+            return None
+        order = stranger(report)
+        self._own_nothing(order)
+        return order
+
+    def _own_nothing(self, order: Order) -> None:
+        self.orders[order.request.cl_ord_id] = order
+        self._owner[order.request.cl_ord_id] = ""
 
     def _cancel_reject(self, now: int, reject: OrderCancelReject) -> None:
         order = self.orders.get(reject.orig_cl_ord_id)
@@ -141,6 +163,8 @@ class Gateway:
         reject.strategy = self._owner.get(reject.orig_cl_ord_id, "")
         reject.now = now
         self._outbox.send(reject)
+        if order is not None and order in self._withdrawals and reject.cxl_rej_response_to == "G":
+            self._withdraw(now)  # after a refused cancel of our own: when a second has passed
 
     def _find(self, cl_ord_id: str) -> Order | None:
         """The order, working or finished within the hour."""
@@ -154,6 +178,7 @@ class Gateway:
         if order.done:
             for cl_ord_id in order.cl_ord_ids:
                 self.orders.pop(cl_ord_id, None)
+                self._sent.pop(cl_ord_id, None)
                 self._past[cl_ord_id] = now, order
             while self._past and (first := next(iter(self._past))) and self._past[first][0] < now - PAST_NS:
                 del self._past[first]
@@ -188,9 +213,14 @@ class Gateway:
         self._outbox.send(OrderStatusRequest(self.symbol, now, now, now, order.request.cl_ord_id, order.side))
 
     def _status(self, now: int, report: ExecutionReport) -> None:
-        """What the venue says of an order; its executions were reported before."""
+        """What the venue says of an order; its executions were reported before, but for a stranger's of long ago."""
         order = self._find(report.cl_ord_id)
-        if order is None or report.cum_qty > order.cum_qty:
+        if order is None and report.leaves_qty and report.cl_ord_id not in self._owner:
+            order, report = found(report)
+            self._own_nothing(order)
+            self.on(now, report)
+            return
+        if order is None or (report.cum_qty > order.cum_qty and self._owner[order.request.cl_ord_id]):
             return
         inquiry = self._inquiries.get(order.request.cl_ord_id) or Inquiry({})
         for answer in proved(order, inquiry, now, report):
@@ -213,15 +243,41 @@ class Gateway:
         self._inquiries = {key: one for key, one in self._inquiries.items() if key in self.orders}
         for key in self._inquiries:
             self._ask(now, self.orders[key])
+        self._withdraw(now)
         if self._inquiries:
+            self._ask_later(now)
+
+    # --- withdrawal
+
+    def _command(self, now: int, command: Command) -> None:
+        if command.verb == "cancel":
+            for order in {id(order): order for order in self.orders.values()}.values():
+                if order.working and command.strategy in ("", self._owner[order.request.cl_ord_id]):
+                    self._withdrawals.add(order)
+            self._withdraw(now)
+        else:
+            self._outbox.send(command)
+
+    def _withdraw(self, now: int) -> None:
+        for order in self._withdrawals.ready():
+            strategy = self._owner[order.request.cl_ord_id]
+            self._cancel(now, self._withdrawals.request(now, order, strategy, self._owner.__contains__))
+        if self._withdrawals:
             self._ask_later(now)
 
     # --- reconciliation
 
     def _recover(self, now: int) -> None:
-        """The process came back: no answer that was under way will come, and no wake."""
+        """The process came back: no answer that was under way will come, and no wake.
+
+        Its clock may have been set meanwhile, so what left before is taken to have left now: proof of absence may only come too late.
+        """
         self._asking = False
+        self._sent = dict.fromkeys(self._sent, now)
+        for inquiry in self._inquiries.values():
+            inquiry.sent = dict.fromkeys(inquiry.sent, now)
         self._reconcile(now, waited=0)
+        self._withdraw(now)
 
     def _reconcile(self, now: int, waited: int = SETTLED_NS) -> None:
         """Ask for all executions since the last complete answer, and for every order here that is not new; what was asked of it
@@ -229,14 +285,17 @@ class Gateway:
         """
         self._outbox.send(OrderMassStatusRequest(self.symbol, now, now, now, self._complete_until))
         for order in {id(order): order for order in self.orders.values()}.values():
-            asked = {} if order.acknowledged else {order.request.cl_ord_id: order.request.now}
-            asked |= {cl_ord_id: request.now for cl_ord_id, request in order.asked.items()}
-            overdue = {key: sent for key, sent in asked.items() if sent <= now - waited and order.doubt(key)}
-            if overdue or order.request.now <= now - waited:
+            first = order.request.cl_ord_id
+            asked = [*([] if order.acknowledged else [first]), *order.asked]
+            sent = {key: self._sent.get(key, now - waited) for key in asked}
+            overdue = {key: at for key, at in sent.items() if at <= now - waited and order.doubt(key)}
+            if overdue or self._sent.get(first, 0) <= now - waited:
                 self._inquire(now, order, overdue)
 
     def _reconciled(self, now: int, answered: OrderMassStatusRequest) -> None:
-        """The session hands the request back when its answer is complete; nothing that old is asked for again."""
+        """The session hands the request back when its answer is complete, `transact_time` being the venue's time at which it asked:
+        nothing that old is asked for again.
+        """
         self._complete_until = max(self._complete_until, answered.transact_time - SETTLED_NS)
 
 
@@ -255,4 +314,5 @@ _ROUTES: Mapping[type[Message], Callable[[Gateway, int, Any], None]] = {
     BusinessMessageReject: Gateway._not_found,
     OrderMassStatusRequest: Gateway._reconciled,
     Timer: Gateway._timer,
+    Command: Gateway._command,
 }

@@ -382,13 +382,15 @@ class PositionReport(Message, tag="AP"):
     """A position as it stood at `transact_time`, to begin from: signed lots, and what they cost in the ledger's units.
 
     For the account ("" as strategy) where it held something before this house's own record begins; for a strategy whose process
-    begins anew. `cash_e8` is what was earned and paid before, in 1e-8 of the settlement currency.
+    begins anew. `cash_e8` is what was earned and paid before, in 1e-8 of the settlement currency. What is in it: executions not
+    later than `transact_time`; where that is 0, those that were reported up to the one called `exec_id`.
     """
 
     strategy: str = ""
     qty: int = 0
     cost_units: int = 0
     cash_e8: int = 0
+    exec_id: str = ""
 
 
 class TradingState(StrEnum):

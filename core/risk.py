@@ -1,80 +1,92 @@
 """The account's risk node: every order passes here before it may reach a gateway, and counts against the limits at once.
 
-Limits are the account's, not the strategy's, so this node stands in front of the venue, out of a strategy's reach. What may
-still be filled counts in full: an order from the moment it is approved until the venue says that nothing of it is left, and
-while replaces are unanswered at the largest quantity that any of them may leave open. Cancels always pass; so does an order
-that can only reduce the position. While the outcome of a request is unknown, its order counts in full and its instrument takes
-nothing else.
+Limits are the account's, not the strategy's, so this node stands in front of the venue, out of a strategy's reach. It is the one
+judge, and asks in this order (2 and 3 for all orders, 5 for those that do not pass by 4):
 
-What is refused comes back as an ExecutionReport with ExecType Rejected (a replace: as an OrderCancelReject) and the reason in
-words; the venue never sees it. Not here yet, and named so that nobody counts on them: price collar, message rate, repeated
-execution, duplicate and self-trade checks, loss limits. They belong to live trading.
+1. *may it trade at all?* Its strategy is connected; the strictest of all sources' TradingStates is not HALT (`core/states.py`).
+2. *the guards*, where the account has them: age, rate, price, repetition, self-trade (`core/guard.py`).
+3. *size*: quantity and value of the order, open orders, the strategy's own position.
+4. *does it only reduce the account's position?* Then it passes.
+5. *what could add*: not in REDUCE, not while the outcome of a request of its instrument is unknown or its market is silent, not
+   past the position or the account's exposure.
+
+What may still be filled counts in full (`core/working.py`). Cancels always pass. What is refused comes back as an ExecutionReport
+with ExecType Rejected (a replace: as an OrderCancelReject) and the reason in words; the venue never sees it. What is approved is
+told to the door too, with a digest of its bytes, where the account is guarded (`core/door.py`).
+
+Strategies that come and go, and what each holds, are in `core/roster.py`; what people and hosts may tell this node is in
+`core/controls.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from msgspec import Struct
-
+from core.controls import command
+from core.door import digest
+from core.guard import Guard
 from core.instrument import Instrument
 from core.ledger import Ledger
+from core.limits import GuardLimits, Limits
 from core.message import (
+    Command,
     ExecType,
     ExecutionReport,
     Funding,
+    MarkPrice,
     Message,
     NewOrderSingle,
+    News,
     OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
     OrdStatus,
     OrdType,
+    PositionReport,
+    SecurityStatus,
+    Tick,
+    Timer,
+    TradingState,
     Unanswered,
 )
 from core.node import Outbox
-from core.price import BUY, E8, Side, sign
+from core.price import BUY, E8, SELL, Side, sign
 from core.refusal import order_refused, request_refused
+from core.roster import Roster
+from core.states import States
+from core.working import Working, WorkingOrders
 
-
-class Limits(Struct, frozen=True):
-    """One instrument's limits, in lots; None: no limit. `order_value` is in 1e-8 of the settlement currency."""
-
-    order_qty: int | None = None
-    position: int | None = None
-    open_orders: int | None = None
-    order_value_e8: int | None = None
-
-
-class _Working(Struct):
-    """An order that may still fill. `asked`: the total quantities of its unanswered replaces, by their own ids."""
-
-    symbol: str
-    side: Side
-    leaves: int
-    cum: int = 0
-    asked: dict[str, int] = {}
-
-    @property
-    def open_most(self) -> int:
-        """Lots that may still fill, whichever of the replaces is accepted."""
-        return max(self.leaves, *(qty - self.cum for qty in self.asked.values())) if self.asked else self.leaves
+Order = NewOrderSingle | OrderCancelReplaceRequest
+NONE = Limits()
 
 
 class Risk:
-    """Approves or refuses requests; keeps the account's ledger."""
+    """Approves or refuses requests; keeps the account's ledger and each strategy's."""
 
-    def __init__(self, instruments: Iterable[Instrument], limits: Mapping[str, Limits], exposure_e8: int | None = None) -> None:
-        """`limits` by symbol; `exposure_e8` bounds the value of all positions together, in 1e-8 of the settlement currency."""
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        limits: Mapping[str, Limits],
+        exposure_e8: int | None = None,
+        guard: GuardLimits | None = None,
+        capital: float = 0.0,
+    ) -> None:
+        """`limits` by symbol; `exposure_e8` bounds the value of all positions together, in 1e-8 of the settlement currency.
+
+        `capital` (quote currency) is what losses are measured against.
+        """
         self.name = "risk"
         self.instruments = {one.symbol: one for one in instruments}
-        self.limits = limits
+        self.limits = dict(limits)
         self.exposure_e8 = exposure_e8
         self.ledger = Ledger(self.instruments.values())
+        self.roster = Roster(self.instruments.values())
+        self.guard = Guard(self.instruments.values(), guard, self.ledger, capital) if guard is not None else None
+        self.states = States()
+        self.working = WorkingOrders()
         self.approved = 0
         self.refused = 0
-        self._working: dict[str, _Working] = {}
-        self._doubted: dict[str, Unanswered] = {}
         self._price: dict[str, int] = dict.fromkeys(self.instruments, 0)
         self._outbox: Outbox
 
@@ -83,87 +95,126 @@ class Risk:
         self._outbox = outbox
 
     def on(self, now: int, message: Message) -> None:
-        """Take a request from a strategy or a report from a gateway."""
-        if isinstance(message, ExecutionReport):
-            self.ledger.apply(message)
-            self._release(message)
-        elif isinstance(message, NewOrderSingle):
-            self._judge(now, message, self._reason_new(message))
-        elif isinstance(message, OrderCancelReplaceRequest):
-            self._judge_replace(now, message)
-        elif isinstance(message, OrderCancelRequest):
+        """Take a request from a strategy, a report from a gateway, the market, or a word from host and operator."""
+        _ROUTES[type(message)](self, now, message)
+
+    def exposed(self, symbol: str, side: Side, strategy: str | None = None) -> int:
+        """Signed position, in lots, if everything working on one side were filled: the account's, or a strategy's own."""
+        held = self.ledger.position(symbol) if strategy is None else self.roster.position(strategy, symbol)
+        return held + sign(side) * self.working.open_most(symbol, side, strategy)
+
+    def send(self, messages: Iterable[Message]) -> None:
+        """Send several, in order; also for those who act in this node's name (`core/controls.py`)."""
+        for message in messages:
             self._outbox.send(message)
-        elif isinstance(message, OrderCancelReject):
-            self._doubted.pop(message.cl_ord_id, None)
-            self._forget_ask(message)
-        elif isinstance(message, Unanswered):
-            self._doubted[message.cl_ord_id] = message
-        elif isinstance(message, Funding):
-            self.ledger.fund(message)
 
-    def exposed(self, symbol: str, side: Side) -> int:
-        """Signed position, in lots, if everything working on one side were filled."""
-        working = sum(one.open_most for one in self._working.values() if one.symbol == symbol and one.side == side)
-        return self.ledger.position(symbol) + sign(side) * working
+    def news(self, now: int, urgency: Any, headline: str, text: str = "") -> None:
+        """A word to the operator."""
+        self._outbox.send(News("", now, now, now, urgency, headline, text, self.name))
 
-    def _judge(self, now: int, order: NewOrderSingle, reason: str) -> None:
+    # --- requests
+
+    def _new(self, now: int, order: NewOrderSingle) -> None:
+        reason = self._reason_new(now, order)
         if reason:
             self.refused += 1
             self._outbox.send(order_refused(now, order, f"risk-{order.cl_ord_id}", f"risk: {reason}"))
-        else:
-            self.approved += 1
-            self._working[order.cl_ord_id] = _Working(order.symbol, order.side, order.order_qty)
-            self._learn(order.symbol, order.price)
-            self._outbox.send(order)
+            return
+        self.approved += 1
+        self.working.approve(order)
+        self._price[order.symbol] = self._price[order.symbol] or order.price  # all that is known of a price until then
+        if self.guard is not None:
+            self.guard.remember(now, order)
+        self._approve(now, order)
 
-    def _judge_replace(self, now: int, request: OrderCancelReplaceRequest) -> None:
-        working = self._working.get(request.orig_cl_ord_id)
-        reason = self._reason_replace(request, working)
+    def _replace(self, now: int, request: OrderCancelReplaceRequest) -> None:
+        working = self.working.get(request.orig_cl_ord_id)
+        reason = self._reason_replace(now, request, working)
         if reason:
             self.refused += 1
             self._outbox.send(request_refused(now, request, OrdStatus.NEW, 2, f"risk: {reason}"))
-        else:
-            if working:
-                working.asked = {**working.asked, request.cl_ord_id: request.order_qty}
-            self._outbox.send(request)
+            return
+        if working is not None:
+            self.working.approve_replace(working, request)
+        self._approve(now, request)
 
-    def _reason_replace(self, request: OrderCancelReplaceRequest, working: _Working | None) -> str:
+    def _approve(self, now: int, order: Order) -> None:
+        if self.guard is not None:
+            self.guard.count(now, order.strategy)
+            told = f"{order.cl_ord_id} {digest(order)}"
+            self._outbox.send(Command(order.symbol, now, now, now, order.strategy, "approved", told))
+        self._outbox.send(order)
+
+    def _cancel(self, now: int, request: OrderCancelRequest) -> None:
+        if self.guard is not None:
+            self.guard.count(now, request.strategy)
+        self._outbox.send(request)
+
+    def _reason_replace(self, now: int, request: OrderCancelReplaceRequest, working: Working | None) -> str:
         """A replace counts by what it adds; one of an order that is not known, which a gateway will refuse, counts whole."""
+        if request.symbol not in self.instruments:
+            return f"{request.symbol} is not traded by this account"
         if working is None:
-            if request.symbol not in self.instruments:
-                return f"{request.symbol} is not traded by this account"
-            return self._reason(request.symbol, request.side, request.price, request.order_qty, request.order_qty)
-        more = max(request.order_qty - working.cum - working.open_most, 0)
-        return self._reason(working.symbol, working.side, request.price, request.order_qty, more)
+            return self._reason(now, request, request.price, request.order_qty)
+        if (working.symbol, working.side, working.strategy) != (request.symbol, request.side, request.strategy):
+            return f"{request.orig_cl_ord_id} is not an order of {request.strategy or 'nobody'} on that side of {request.symbol}"
+        return self._reason(now, request, request.price, max(request.order_qty - working.cum - working.open_most, 0))
 
-    def _reason_new(self, order: NewOrderSingle) -> str:
+    def _reason_new(self, now: int, order: NewOrderSingle) -> str:
         if order.symbol not in self.instruments:
             return f"{order.symbol} is not traded by this account"
         if order.order_qty <= 0:
             return f"quantity {order.order_qty} is not positive"
-        if order.cl_ord_id in self._working:
+        if order.cl_ord_id in self.working:
             return f"ClOrdID {order.cl_ord_id} is in use"
-        limit = self.limits.get(order.symbol, Limits()).open_orders
-        if limit is not None and sum(one.symbol == order.symbol for one in self._working.values()) >= limit:
+        limit = self.limits.get(order.symbol, NONE).open_orders
+        if limit is not None and len(self.working.of(order.symbol)) >= limit:
             return f"open orders at the limit of {limit}"
         price = order.price if order.ord_type == OrdType.LIMIT else self._price[order.symbol]
-        return self._reason(order.symbol, order.side, price, order.order_qty, order.order_qty)
+        return self._reason(now, order, price, order.order_qty)
 
-    def _reason(self, symbol: str, side: Side, price: int, qty: int, more: int) -> str:
-        limits = self.limits.get(symbol, Limits())
+    def _reason(self, now: int, order: Order, price: int, more: int) -> str:
+        """Why an order that may add `more` lots is refused; "" when it is approved. The module's list is this order."""
+        symbol, side = order.symbol, order.side
+        state = self.states.strictest(symbol) if self.states else None
+        if self.roster.away(order.strategy):
+            return f"{order.strategy} is not connected"
+        if state is not None and state.state == TradingState.HALT:
+            return f"{symbol} is halted by {state.source}: {state.text}"
+        reason = self.guard.refuses(now, order, self.working) if self.guard is not None else ""
+        reason = reason or self._too_large(order, price, more)
+        after = self.exposed(symbol, side) + sign(side) * more
+        if reason or _reduces(self.ledger.position(symbol), after):
+            return reason
+        if state is not None:
+            return f"{symbol} takes only what reduces the position, by {state.source}: {state.text}"
+        return self._adds_too_much(now, order, price, more, after)
+
+    def _too_large(self, order: Order, price: int, more: int) -> str:
+        """Of the order itself, and of what its strategy would hold."""
+        symbol, side, qty = order.symbol, order.side, order.order_qty
+        limits = self.limits.get(symbol, NONE)
         if limits.order_qty is not None and qty > limits.order_qty:
             return f"quantity {qty} lots is above the limit of {limits.order_qty}"
         value = round(self.instruments[symbol].value(price, qty) * E8)
         if limits.order_value_e8 is not None and value > limits.order_value_e8:
             return f"order value {value / E8:,.2f} is above the limit of {limits.order_value_e8 / E8:,.2f}"
-        position = self.ledger.position(symbol)
-        after = self.exposed(symbol, side) + sign(side) * more
-        if abs(after) <= abs(position) and after * position >= 0:
-            return ""
-        if self._doubted and any(one.symbol == symbol for one in self._doubted.values()):
+        if more and limits.strategy_position is not None:
+            after = self.exposed(symbol, side, order.strategy) + sign(side) * more
+            past = sign(side) * after > limits.strategy_position
+            if past and not _reduces(self.roster.position(order.strategy, symbol), after):
+                return f"{order.strategy}'s position could reach {after} lots, the limit is {limits.strategy_position}"
+        return ""
+
+    def _adds_too_much(self, now: int, order: Order, price: int, more: int, after: int) -> str:
+        """Of what could add to the account's position."""
+        symbol, limit = order.symbol, self.limits.get(order.symbol, NONE).position
+        if self.working.doubtful(symbol):
             return "the outcome of an earlier request is unknown: only cancels and what reduces the position until it is proved"
-        if more and limits.position is not None and sign(side) * after > limits.position:
-            return f"position could reach {after} lots, the limit is {limits.position}"
+        if self.guard is not None and (reason := self.guard.refuses_more(now, symbol)):
+            return reason
+        if more and limit is not None and sign(order.side) * after > limit:
+            return f"position could reach {after} lots, the limit is {limit}"
         if self.exposure_e8 is not None and self._exposure_e8(symbol, after, price) > self.exposure_e8:
             return f"the account's exposure would pass the limit of {self.exposure_e8 / E8:,.2f}"
         return ""
@@ -172,35 +223,112 @@ class Risk:
         total = self.instruments[symbol].value(price, abs(after))
         for other, instrument in self.instruments.items():
             if other != symbol and self._price[other]:
-                worst = max(abs(self.exposed(other, BUY)), abs(self.exposed(other, 2)))
+                worst = max(abs(self.exposed(other, BUY)), abs(self.exposed(other, SELL)))
                 total += instrument.value(self._price[other], worst)
         return round(total * E8)
 
-    def _learn(self, symbol: str, price: int) -> None:
-        """Until something was executed, the price of an order is all that is known of a price."""
-        self._price[symbol] = self._price[symbol] or price
+    # --- answers
 
-    def _release(self, report: ExecutionReport) -> None:
+    def _report(self, now: int, report: ExecutionReport) -> None:
         if report.exec_type == ExecType.TRADE:
             self._price[report.symbol] = report.last_px
-        if self._doubted:
-            self._decide(report)
-        working = self._working.pop(report.cl_ord_id, None) or self._working.pop(report.orig_cl_ord_id, None)
-        if working is None:
+        news = self.ledger.apply(report)
+        self.working.report(report)
+        if news:
+            self._executed(now, report)
+        self.send(self.roster.admit(now, self.working))
+
+    def _executed(self, now: int, report: ExecutionReport) -> None:
+        self.send(self.roster.apply(now, report))
+        if self.guard is not None:
+            reason = self.guard.execution(report)
+            if reason:
+                self.news(now, 2, f"{report.strategy} is off until a person enables it", reason)
+                self.cancel(now, report.strategy)
+            self._mind_losses(now, self.guard)
+
+    def _reject(self, now: int, reject: OrderCancelReject) -> None:
+        self.working.reject(reject)
+
+    def _unanswered(self, now: int, message: Unanswered) -> None:
+        self.working.doubt(message)
+
+    def _funding(self, now: int, funding: Funding) -> None:
+        self.ledger.fund(funding)
+        self.roster.fund(funding)
+
+    # --- market, states, words
+
+    def _mark(self, now: int, message: MarkPrice) -> None:
+        instrument = self.instruments.get(message.symbol)
+        if instrument is None or not message.mark_price_e8:
             return
-        working.leaves, working.cum = report.leaves_qty, report.cum_qty
-        working.asked = {key: qty for key, qty in working.asked.items() if key != report.cl_ord_id}
-        if report.leaves_qty or report.ord_status in (OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE):
-            self._working[report.cl_ord_id] = working
+        self._price[message.symbol] = round(message.mark_price_e8 / E8 / instrument.tick_float)
+        if self.guard is not None:
+            self.guard.mark(now, message)
+            self._mind_losses(now, self.guard)
 
-    def _decide(self, report: ExecutionReport) -> None:
-        """A report decides what was unknown of its own id, and, when nothing is left of the order, of every request about it."""
-        ids = (report.cl_ord_id, report.orig_cl_ord_id)
-        for cl_ord_id, one in tuple(self._doubted.items()):
-            if cl_ord_id == report.cl_ord_id or (not report.leaves_qty and one.orig_cl_ord_id in ids):
-                del self._doubted[cl_ord_id]
+    def _tick(self, now: int, message: Tick) -> None:
+        if self.guard is not None:
+            self.guard.tick(now, message)
 
-    def _forget_ask(self, reject: OrderCancelReject) -> None:
-        working = self._working.get(reject.orig_cl_ord_id)
-        if working is not None:
-            working.asked = {key: qty for key, qty in working.asked.items() if key != reject.cl_ord_id}
+    def _mind_losses(self, now: int, guard: Guard) -> None:
+        """A loss stops trading for the day, though it be made good: a person may raise the limit (`core/controls.py`)."""
+        reason = guard.lost()
+        if reason and self.take_state(now, SecurityStatus("", now, now, now, "loss", TradingState.REDUCE, reason)):
+            self.cancel(now, "")
+
+    def _status(self, now: int, status: SecurityStatus) -> None:
+        self.take_state(now, status)
+
+    def take_state(self, now: int, status: SecurityStatus) -> bool:
+        """A source wants a state; False when it wanted that before. Who trades hears what holds, the operator what was wanted."""
+        if not self.states.take(status):
+            return False
+        urgency = 2 if status.state == TradingState.HALT or status.source == "loss" else 0
+        where = status.symbol or "the account"
+        self.news(now, urgency, f"{status.source} wants {where} {status.state.value}", status.text)
+        for symbol in [status.symbol] if status.symbol else self.instruments:
+            holds = self.states.strictest(symbol)
+            state, text = (holds.state, f"{holds.source}: {holds.text}") if holds else (TradingState.READY, "")
+            self._outbox.send(SecurityStatus(symbol, now, now, now, self.name, state, text))
+        return True
+
+    def _timer(self, now: int, timer: Timer) -> None:
+        if timer.key == "day_roll" and self.guard is not None:
+            self.guard.equity.roll()
+            self.take_state(now, SecurityStatus("", now, now, now, "loss", TradingState.READY))
+
+    def _command(self, now: int, message: Command) -> None:
+        command(self, now, message)
+
+    def _position(self, now: int, report: PositionReport) -> None:
+        """A position to begin from: the account's own, or what a strategy brings from an earlier session."""
+        if report.symbol in self.instruments:
+            ledger = self.roster.ledger(report.strategy) if report.strategy else self.ledger
+            ledger.of(report.symbol).open(report)
+
+    def cancel(self, now: int, strategy: str) -> None:
+        """Every gateway cancels what works of a strategy ("": all that works)."""
+        self.send(Command(symbol, now, now, now, strategy, "cancel") for symbol in self.instruments)
+
+
+def _reduces(held: int, after: int) -> bool:
+    return abs(after) <= abs(held) and after * held >= 0
+
+
+_ROUTES: Mapping[type[Message], Callable[[Risk, int, Any], None]] = {
+    NewOrderSingle: Risk._new,
+    OrderCancelReplaceRequest: Risk._replace,
+    OrderCancelRequest: Risk._cancel,
+    ExecutionReport: Risk._report,
+    OrderCancelReject: Risk._reject,
+    Unanswered: Risk._unanswered,
+    Funding: Risk._funding,
+    MarkPrice: Risk._mark,
+    Tick: Risk._tick,
+    SecurityStatus: Risk._status,
+    PositionReport: Risk._position,
+    Timer: Risk._timer,
+    Command: Risk._command,
+}

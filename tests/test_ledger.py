@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.account import INVERSE_UNITS, Account
 from core.instrument import Instrument, Key
-from core.ledger import INVERSE_UNITS, Account, Ledger
+from core.ledger import Ledger
 from core.message import ExecType, ExecutionReport, Funding
 from core.price import BUY, E8, SELL
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from core.gateway import Gateway
 from core.instrument import Instrument, Key
+from core.limits import Limits
 from core.message import (
     ExecType,
     ExecutionReport,
@@ -25,7 +26,7 @@ from core.message import (
     Unanswered,
 )
 from core.price import BUY, E8, SELL, Side, sign
-from core.risk import Limits, Risk
+from core.risk import Risk
 
 BTC = Instrument(Key("binance_usdm", "BTCUSDT"), "0.1", "0.001")
 ETH = Instrument(Key("binance_usdm", "ETHUSDT"), "0.01", "0.001")

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.history.prepared import PreparedDay
+from core.account import Account
 from core.instrument import Instrument
-from core.ledger import Account
 from core.message import Funding
 from core.price import E8
 
