@@ -15,12 +15,13 @@ road. Both lead to the same book and the same ticks.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from core.book import GAP, Sync
+from core.codec import WireError
 from core.dialect.binance import RULES, Aside, WrongShape, parse_frame
 from core.dialect.binance_market import market_message
 from core.instrument import Instrument
@@ -35,22 +36,29 @@ from core.message import (
     MarkPrice,
     Message,
     Tick,
+    Timer,
     Trade,
     Trades,
 )
 from core.node import Outbox
+from core.openbar import OpenBar
 from core.price import BUY, SELL
 
 LEVELS: Final = 20
 """Levels a side in a tick: what the venue's own partial streams give at most."""
+BAR: Final = "bar"
+"""The key of the wake at which a bar closes that no later trade has closed."""
 ASK_AGAIN_NS: Final = 5_000_000_000
 """A snapshot weighs 20 of 2,400 a minute: asking every five seconds is a tenth of that."""
 
 
 class Normalizer:
-    """The node. Takes an instrument's market, sends a Tick after each thing that changes what a strategy may see."""
+    """The node. Takes an instrument's market, sends a Tick after each thing that changes what a strategy may see.
 
-    def __init__(self, instrument: Instrument, levels: int = LEVELS) -> None:
+    A tick has `levels` levels a side. `periods` (ns): bars that are made of the trades, each sent when it closes.
+    """
+
+    def __init__(self, instrument: Instrument, levels: int = LEVELS, periods: Iterable[int] = ()) -> None:
         self.name = f"normalizer:{instrument.symbol}"
         self.instrument = instrument
         linked = RULES[instrument.key.venue].prev_id_linked
@@ -66,12 +74,14 @@ class Normalizer:
         self._mark_e8 = 0
         self._trade_id = -1
         self._asked = -ASK_AGAIN_NS
+        self._bars = [OpenBar(instrument.symbol, period) for period in periods]
         self._takes: dict[type[Message], Callable[[int, Any], None]] = {
             DepthUpdate: self._on_depth,
             MarketDataSnapshot: self._on_snapshot,
             Trade: self._on_trade,
             MarkPrice: self._on_mark,
             Command: self._on_command,
+            Timer: self._on_timer,
         }
 
     def bind(self, outbox: Outbox) -> None:
@@ -87,8 +97,8 @@ class Normalizer:
     def on_frame(self, now: int, received: int, frame: bytes) -> None:
         """Take one frame as the venue sent it, or the body of its answer to a request for a snapshot. `received`: ns UTC.
 
-        What is damaged is counted and changes nothing: where it was a depth event, the next one shows a gap. Raises GridError
-        when a price or quantity is off the grid: the instrument is not the one that this node was made for.
+        Raises WireError for what is damaged, which changes nothing: where it was a depth event, the next one shows a gap. Raises
+        GridError when a price or quantity is off the grid: the instrument is not the one that this node was made for.
         """
         verdict = self.book.take(frame)
         if verdict == k.APPLIED:
@@ -120,9 +130,9 @@ class Normalizer:
         self.odd += 1
         try:
             parsed = parse_frame(received, frame)
-        except WrongShape:
+        except WrongShape as error:
             self.damaged += 1
-            return
+            raise WireError(str(error)) from error
         message = None if isinstance(parsed, Aside) else market_message(parsed, self.instrument)
         if message is None:
             self.aside += 1
@@ -186,7 +196,24 @@ class Normalizer:
             trades = (1, qty, 0, price * qty, price, price, price, price, 0)
         else:
             trades = (1, 0, qty, price * qty, price, price, price, 0, price)
+        for bar in self._bars:
+            self._count_in(bar, now, at, price, qty)
         self._out.send(self.tick(now, at, received, trades))
+
+    def _count_in(self, bar: OpenBar, now: int, at: int, price: int, qty: int) -> None:
+        due = bar.due
+        closed = bar.trade(now, at, price, qty)
+        if closed is not None:
+            self._out.send(closed)
+        if bar.due not in (due, 0):
+            self._out.wake(bar.due, BAR)
+
+    def _on_timer(self, now: int, timer: Timer) -> None:
+        if timer.key == BAR:
+            for bar in self._bars:
+                closed = bar.elapse(now)
+                if closed is not None:
+                    self._out.send(closed)
 
     def _on_mark(self, now: int, message: MarkPrice) -> None:
         before, self.mark = self.mark, message

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from core.book import GAP, Book, Sync
+from core.codec import WireError
 from core.dialect.binance import RULES, Parsed, WrongShape, parse_frame
 from core.dialect.binance_market import market_message
 from core.instrument import Instrument
@@ -53,11 +54,11 @@ class PlainNormalizer:
             self._trades = NO_TRADES
 
     def on_frame(self, now: int, received: int, frame: bytes) -> None:
-        """Take one frame; what is damaged changes nothing. Raises GridError."""
+        """Take one frame; Raises WireError for what is damaged, GridError for what is off the grid."""
         try:
             parsed = parse_frame(received, frame)
-        except WrongShape:
-            return
+        except WrongShape as error:
+            raise WireError(str(error)) from error
         message = market_message(parsed, self.instrument) if isinstance(parsed, Parsed) else None
         if message is not None:
             self.on(now, message)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.codec import WireError
 from core.instrument import Instrument, Key
 from core.ladder import NEAR_RANKS
 from core.message import Command, Tick
@@ -51,8 +52,8 @@ class Both:
             out.sent.clear()
             try:
                 node.on(now, frame) if isinstance(frame, Command) else node.on_frame(now, now - 5, frame)
-            except GridError as error:
-                out.sent.append(str(error))
+            except (GridError, WireError) as error:
+                out.sent.append((type(error), str(error)))
             said.append(list(out.sent))
         assert said[0] == said[1], frame
         assert self.nodes[0].gaps == self.nodes[1].gaps

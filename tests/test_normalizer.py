@@ -11,7 +11,7 @@ from actors.history.tickdb import TickDb
 from core.dialect.binance import Parsed, parse
 from core.dialect.binance_market import market_message
 from core.instrument import Instrument, Key
-from core.message import Command, Funding, Tick
+from core.message import Bar, Command, Funding, MarkPrice, Tick, Timer
 from core.normalizer import ASK_AGAIN_NS, Normalizer
 from core.price import GridError
 from tests.captures import MS, Venue
@@ -24,6 +24,10 @@ class Out:
 
     def __init__(self):
         self.sent = []
+        self.wakes = []
+
+    def wake(self, at, key=""):
+        self.wakes.append((at, key))
 
     def send(self, message):
         self.sent.append(message)
@@ -87,6 +91,11 @@ def test_a_funding_time_that_moves_on_is_a_settlement():
     node, out = fed(venue)
     settled = [message for message in out.sent if isinstance(message, Funding)]
     assert [(m.transact_time, m.funding_rate_e8, m.mark_price_e8) for m in settled] == [(MIDNIGHT, 12_000, 6_400_050_000_000)]
+    marks = [message for message in out.sent if isinstance(message, MarkPrice)]
+    assert [(m.mark_price_e8, m.now) for m in marks] == [
+        (6_400_050_000_000, marks[0].received),
+        (node.mark.mark_price_e8, marks[1].received),
+    ]
     assert out.ticks()[-1].mark_price_e8 == node.mark.mark_price_e8 == 6_410_025_000_000
 
 
@@ -100,3 +109,25 @@ def test_what_is_off_the_grid_is_an_error_and_odd_prints_are_no_messages():
         market_message(parse(b"1 " + json.dumps(frame).encode()), instrument)
     frame["data"]["X"] = "INSURANCE_FUND"
     assert market_message(parse(b"1 " + json.dumps(frame).encode()), instrument) is None
+
+
+def test_trades_become_bars_that_the_next_one_closes_or_the_wake():
+    venue = Venue(start=MIDNIGHT, skew_ns=0)
+    for at in (10_000, 59_999, 60_001, 61_000):
+        venue.now = MIDNIGHT + at * MS
+        venue.trade(True, ticks=639_500 + at % 7)
+    node, out = Normalizer(Instrument(Key("binance_usdm", "BTCUSDT"), "0.1", "0.001"), 5, [60_000 * MS]), Out()
+    node.bind(out)
+    for line in venue.lines:
+        stamp, _, frame = line.partition(b" ")
+        node.on_frame(int(stamp), int(stamp), frame)
+    due = MIDNIGHT + 121_000 * MS
+    assert out.wakes == [(MIDNIGHT + 61_000 * MS, "bar"), (due, "bar")]
+    node.on(due - 1, Timer(key="bar"))
+    node.on(due, Timer(key="bar"))
+    bars = [message for message in out.sent if isinstance(message, Bar)]
+    assert [(bar.open_time, bar.trades, bar.open, bar.close) for bar in bars] == [
+        (MIDNIGHT, 2, 639_500 + 10_000 % 7, 639_500 + 59_999 % 7),
+        (MIDNIGHT + 60_000 * MS, 2, 639_500 + 60_001 % 7, 639_500 + 61_000 % 7),
+    ]
+    assert bars[-1].now == due
