@@ -30,6 +30,10 @@ class States:
             self._wanted[key] = status
         return (before.state if before else TradingState.READY) != status.state
 
+    def words(self) -> list[SecurityStatus]:
+        """What all sources want that is not READY."""
+        return list(self._wanted.values())
+
     def strictest(self, symbol: str) -> SecurityStatus | None:
         """The word that holds for an instrument ("": for the account as a whole); None when it is ready."""
         mine = [one for one in self._wanted.values() if one.symbol in ("", symbol)]

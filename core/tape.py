@@ -12,7 +12,7 @@ An entry is one of five kinds:
 | < | the node took this message |
 | > | the node sent this message |
 | = | the node, a normalizer, was handed these bytes of the venue; `seq` is when they were received |
-| + | the same message went to one more session |
+| + | the same message went to one more node elsewhere |
 | # | the node sent a message whose bytes have this digest: ticks, which would fill the disk and follow from what was handed in |
 
 *Recall* feeds fresh nodes their inputs and lets go of what they send: that was sent before. It says what was under way between
@@ -37,7 +37,9 @@ DIGEST_BYTES: Final = 8
 
 
 class Entry(Struct, array_like=True):
-    """One line of a tape: at `now` (ns UTC) this happened at the node; `peer` and `seq` name the session's message, if one."""
+    """One line of a tape: at `now` (ns UTC) this happened at the node; `peer` and `seq` name the session's message, if one, and
+    `target` the node there that it was sent to.
+    """
 
     now: int
     node: str
@@ -45,6 +47,7 @@ class Entry(Struct, array_like=True):
     frame: bytes
     peer: str = ""
     seq: int = 0
+    target: str = ""
 
 
 class FrameReader(Protocol):
@@ -86,14 +89,14 @@ def took(now: int, node: str, message: Message, peer: str = "", seq: int = 0) ->
     return _encoder.encode(Entry(now, node, "<", encode(message), peer, seq))
 
 
-def sent(now: int, node: str, message: Message, peer: str = "", seq: int = 0) -> bytes:
+def sent(now: int, node: str, message: Message, peer: str = "", seq: int = 0, target: str = "") -> bytes:
     """The entry of an output."""
-    return _encoder.encode(Entry(now, node, ">", encode(message), peer, seq))
+    return _encoder.encode(Entry(now, node, ">", encode(message), peer, seq, target))
 
 
-def again(now: int, node: str, message: Message, peer: str, seq: int) -> bytes:
-    """The entry of an output that left by one more session."""
-    return _encoder.encode(Entry(now, node, "+", encode(message), peer, seq))
+def again(now: int, node: str, message: Message, peer: str, seq: int, target: str) -> bytes:
+    """The entry of an output that went to one more node elsewhere."""
+    return _encoder.encode(Entry(now, node, "+", encode(message), peer, seq, target))
 
 
 def handed(now: int, node: str, received: int, frame: bytes) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from actors.live.seat import Carrier, End, Seat
+from actors.live.seat import Carrier, Elsewhere, End, Seat
 from core.message import ExecutionReport, Message, NewOrderSingle, OrderCancelReject, OrderCancelReplaceRequest, OrdStatus
 from core.ports import Store
 from core.refusal import order_refused, request_refused
@@ -113,12 +113,13 @@ class Departures:
         lines: list[bytes] = []
         counts: dict[str, int] = {}
         for seat, message, ends in leaving:
-            peers = [end.peer for end in ends if end.peer] if message.lane == "every" else []
-            for place, peer in enumerate(peers or [""]):
-                seq = 0
-                if peer:
-                    seq = counts[peer] = counts.get(peer, self._link.number(peer) - 1) + 1
-                lines.append((again if place else sent)(now, seat.name, message, peer, seq))
+            away = [end for end in ends if isinstance(end, Elsewhere)] if message.lane == "every" else []
+            if not away:
+                lines.append(sent(now, seat.name, message))
+            for place, end in enumerate(away):
+                peer = end.peer
+                seq = counts[peer] = counts.get(peer, self._link.number(peer) - 1) + 1
+                lines.append((again if place else sent)(now, seat.name, message, peer, seq, end.target))
         return lines
 
 

@@ -26,6 +26,8 @@ from core.mailbox import Mailbox
 from core.message import Command, Heartbeat, Message, News, Timer
 from core.node import Node
 from core.ports import Store
+from core.price import GridError
+from core.session import Event
 from core.tape import digested, handed, sent, took
 
 NEVER: Final = 2**62
@@ -41,6 +43,8 @@ class Host:
         self.strategies: list[Seat] = []
         self.commands: dict[str, Callable[[Command], None]] = {}
         """What an operator may ask of the host itself, by verb; the command's `strategy` is who asks."""
+        self.heard: Callable[[Event], None] = lambda event: None
+        """Is told what happens to sessions with other hosts."""
         self.handled = 0
         self.stopping = False
         self._inbox: deque[tuple[Seat, Message]] = deque()
@@ -130,7 +134,10 @@ class Host:
 
     def _arrive(self, now: int) -> None:
         """What came over the link goes to whom it is for; what is no message, or for nobody, is done with."""
-        for lane, peer, seq, _, target, frame, _ in self.link.receive(now):
+        arrived = self.link.receive(now)
+        for event in self.link.events():
+            self.heard(event)
+        for lane, peer, seq, _, target, frame, _ in arrived:
             try:
                 message = decode(frame)
             except WireError as error:
@@ -170,8 +177,8 @@ class Host:
         self._behind.append((handed, (now, node, received, frame)))
         try:
             seat.node.on_frame(now, received, frame)  # type: ignore[attr-defined]
-        except WireError as error:
-            self.news(1, f"{node}: a frame that is none", str(error))
+        except GridError as error:
+            self.news(2, f"{node}: the instrument's tick or lot is not what it was", str(error))
         self._collect(seat, now)
 
     def _hand(self, seat: Seat, message: Message) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from core.mailbox import Mailbox
 from core.message import Message
 from core.node import Node
+from core.session import Event
 
 
 class Carrier(Protocol):
@@ -30,6 +31,9 @@ class Carrier(Protocol):
 
     def receive(self, now: int) -> Iterable[Any]:
         """What has arrived: (lane, peer, seq, source, target, frame, sent_ns)."""
+
+    def events(self) -> list[Event]:
+        """What happened to sessions; those of one `receive` are older than what it gave."""
 
     def tick(self, now: int) -> int:
         """Let time pass; returns when something is due next."""
