@@ -6,7 +6,7 @@ import traceback
 from enum import IntEnum
 from pathlib import Path
 
-from core.spelling import nearest as nearest
+from core.spelling import nearest as nearest  # noqa: PLC0414 (this is where the verbs find it)
 
 
 class Exit(IntEnum):

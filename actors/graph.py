@@ -19,9 +19,10 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from actors.errors import Exit, UserError, nearest
+from actors.guard import GuardTable
 from core.instrument import Instrument
 from core.limits import Limits
 from core.price import E8
@@ -107,6 +108,12 @@ class Graph(Struct, frozen=True, forbid_unknown_fields=True):
     latency: LatencyTable = LatencyTable()
     queue: QueueTable = QueueTable()
     busy_us: BusyTable = BusyTable()
+    guard: GuardTable | UnsetType = UNSET
+
+    @property
+    def guarded(self) -> GuardTable | None:
+        """The account's guards; None where the graph names none."""
+        return self.guard if isinstance(self.guard, GuardTable) else None
 
     @property
     def warmup_minutes(self) -> int:
@@ -151,7 +158,8 @@ class Plan(Struct, frozen=True):
 
     def groups(self, symbols: Sequence[str]) -> list[tuple[str, ...]]:
         """Instruments that must run together: all of them where a strategy or an account limit spans them, else each alone."""
-        together = self.strategy_class().shared or self.graph.limits.exposure is not None
+        graph = self.graph
+        together = self.strategy_class().shared or graph.limits.exposure is not None or graph.guarded is not None
         return [tuple(symbols)] if together else [(symbol,) for symbol in symbols]
 
     def parameters_hash(self) -> str:
@@ -220,6 +228,7 @@ def _convert(table: dict[str, Any], path: Path) -> Graph:
 
 SECTIONS: Final[Mapping[str, type[Struct]]] = {
     "limits": LimitsTable, "fees": FeesTable, "latency": LatencyTable, "queue": QueueTable, "busy_us": BusyTable,
+    "guard": GuardTable,
 }  # fmt: skip
 
 
@@ -235,7 +244,8 @@ def _check(plan: Plan, path: Path) -> None:
     if not 0 < graph.capital < math.inf:
         raise UserError(f"{path}: capital must be positive, not {graph.capital}", Exit.CONFIGURATION)
     for section in SECTIONS:
-        _check_numbers(getattr(graph, section), section, path)
+        if isinstance(table := getattr(graph, section), Struct):
+            _check_numbers(table, section, path)
     if "use" not in graph.strategy:
         raise UserError(f'{path}: [strategy] needs use = "file.py:Class"', Exit.CONFIGURATION)
     kind = plan.strategy_class()
@@ -287,7 +297,7 @@ def _digest(*parts: bytes) -> str:
 
 def describe(graph: Graph) -> Mapping[str, str]:
     """Every assumption that a simulated run makes, as words for people."""
-    latency, busy, queue = graph.latency, graph.busy_us, graph.queue
+    latency, busy, queue, guard = graph.latency, graph.busy_us, graph.queue, graph.guarded
     order = f"recorded in {latency.table}" if latency.table else (
         f"{latency.order_entry_us:g} µs to the exchange, {latency.order_response_us:g} µs back"
     )  # fmt: skip
@@ -305,4 +315,5 @@ def describe(graph: Graph) -> Mapping[str, str]:
             "carry": "carry: position, orders' cancellation and cash carry over; days in sequence",
         }.get(graph.midnight, f"{graph.midnight}: so many earlier minutes feed the strategy, nothing is traded; then as flat"),
         "capital": f"{graph.capital:,.2f}",
+        **({"guards": ", ".join(f"{key} {value}" for key, value in structs.asdict(guard).items() if value)} if guard else {}),
     }

@@ -250,16 +250,17 @@ class Gateway:
     # --- withdrawal
 
     def _command(self, now: int, command: Command) -> None:
-        if command.verb == "cancel":
-            for order in {id(order): order for order in self.orders.values()}.values():
-                if order.working and command.strategy in ("", self._owner[order.request.cl_ord_id]):
-                    self._withdrawals.add(order)
-            self._withdraw(now)
-        else:
+        """Cancel: now, one by one, or by the venue's own cancel-all, and then one by one what that has left."""
+        by_venue = command.verb == "cancel_all"
+        for order in {id(order): order for order in self.orders.values()}.values():
+            if order.working and command.strategy in ("", self._owner[order.request.cl_ord_id]):
+                self._withdrawals.add(order, now + ASK_EVERY_NS if by_venue else now)
+        if by_venue:
             self._outbox.send(command)
+        self._withdraw(now)
 
     def _withdraw(self, now: int) -> None:
-        for order in self._withdrawals.ready():
+        for order in self._withdrawals.ready(now):
             strategy = self._owner[order.request.cl_ord_id]
             self._cancel(now, self._withdrawals.request(now, order, strategy, self._owner.__contains__))
         if self._withdrawals:

@@ -30,7 +30,7 @@ post-only; a price is taken until its order is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -109,12 +109,15 @@ class Quoter(Strategy):
 
     def __init__(self, name: str, instruments: Iterable[Instrument], capital: float = 0.0, **parameters: Any) -> None:
         super().__init__(name, instruments, capital, **parameters)
-        if self.requote_ms <= 0:
-            raise ParameterError(f"{type(self).__name__}.requote_ms must be positive, it is {self.requote_ms}", "requote_ms")
+        self._check_requote()
         if not 0 < self.levels <= LEVELS:
             raise ValueError(f"{type(self).__name__}.levels is {self.levels}: a view has room for {LEVELS}")
         self.desk = Desk(self.program, *self.records())
         self._seen: Tick | None = None
+
+    def _check_requote(self) -> None:
+        if self.requote_ms <= 0:
+            raise ParameterError(f"{type(self).__name__}.requote_ms must be positive, it is {self.requote_ms}", "requote_ms")
 
     def records(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
         """The values of the program's FIT and PARAMS, from the strategy's own parameters. ParameterError for those it refuses."""
@@ -122,6 +125,12 @@ class Quoter(Strategy):
 
     def on_start(self) -> None:
         self.every(self.requote_ms * MS, "quote")
+
+    def on_parameters(self, changed: Mapping[str, Any]) -> None:
+        self._check_requote()
+        self.desk.record["fit"][0], self.desk.record["params"][0] = self.records()
+        if "requote_ms" in changed:
+            self.every(self.requote_ms * MS, "quote")
 
     def on_timer(self, timer: Timer) -> None:
         tick = self.tick

@@ -13,18 +13,22 @@ Parameters are annotated class attributes with defaults:
                 self.buy(self.tick.bid, self.lots(self.order_qty), tif=GTX)
 
 There are two ways to react. The first is by method: `on_start`, `on_tick`, `on_trade` (a tick that carries trades), `on_bar`,
-`on_report`, `on_reject`, `on_timer`, `on_funding`, `on_command`. The second is by event filter: methods marked
-`@when(state, Type)` are called for events of that type while the strategy's machine is in that state; they can be added and
-removed while running (`self.machine.add`, `self.machine.remove`). Both ways see every message; methods come first.
+`on_report`, `on_reject`, `on_timer`, `on_funding`, `on_command`, `on_status`, `on_parameters`. The second is by event filter:
+methods marked `@when(state, Type)` are called for events of that type while the strategy's machine is in that state; they can be
+added and removed while running (`self.machine.add`, `self.machine.remove`). Both ways see every message; methods come first.
 
 A strategy is a node: it reads no clock and no file, and what it does depends only on the messages handed to it and their times.
 It is called with the newest market, one message at a time; what it sends leaves when it has returned.
+
+People and hosts steer it by Commands: `start` with "TAG EPOCH", of which the ids of its orders are made (or "EPOCH" alone: the
+tag is its name), or without an argument after a `stop`; `stop`: cancel what works, then trade no more; `trading` on or off; `set`
+with "key=value", which changes a parameter while it trades. Any other verb is the strategy's own (`on_command`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, TypeVar, get_type_hints
+from typing import Any, ClassVar, Final, Literal, TypeVar, get_type_hints
 
 from core.instrument import Instrument
 from core.ledger import Ledger
@@ -36,18 +40,23 @@ from core.message import (
     Funding,
     Message,
     NewOrderSingle,
+    News,
     OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
     OrdType,
+    PositionReport,
+    SecurityStatus,
     Tick,
     TimeInForce,
     Timer,
+    TradingState,
 )
 from core.node import Outbox
 from core.order import Order
 from core.price import BUY, SELL, Side
 from core.refusal import order_refused
+from core.spelling import nearest
 
 US: Final = 1_000
 MS: Final = 1_000_000
@@ -101,10 +110,12 @@ class Strategy:
         self.market: dict[str, Tick] = {}
         self.orders: dict[str, Order] = {}
         self.ledger = Ledger(self.instruments.values())
-        self.trading = True
+        self.states: dict[str, TradingState] = {}
+        self._allowed = True
+        self._stopped = False
         self._outbox: Outbox
         self._count = 0
-        self._epoch = ""
+        self._tag, self._epoch = name, ""
         self._periods: dict[str, tuple[int, int]] = {}
         for key, value in self.checked(parameters).items():
             setattr(self, key, value)
@@ -182,7 +193,18 @@ class Strategy:
     def on_command(self, command: Command) -> None:
         """An operator's word that the strategy itself gives a meaning."""
 
+    def on_status(self, status: SecurityStatus) -> None:
+        """The account takes everything, what reduces, or cancels alone from now on; `self.states` already knows."""
+
+    def on_parameters(self, changed: Mapping[str, Any]) -> None:
+        """Parameters were changed while trading; the attributes are set. ParameterError refuses them, and they go back."""
+
     # --- what a strategy sees
+
+    @property
+    def trading(self) -> bool:
+        """Whether it may send new orders: not during warm-up, not before it knows what it holds, not once it is stopped."""
+        return self._allowed and not self._stopped
 
     @property
     def tick(self) -> Tick:
@@ -221,7 +243,7 @@ class Strategy:
             self.orders[order.cl_ord_id] = order
             self._outbox.send(request)
         else:
-            text = "strategy: warming up, nothing is traded before midnight"
+            text = f"strategy: {'stopped' if self._stopped else 'not trading yet (warm-up, or its position is not known)'}"
             order.on_report(order_refused(self.now, request, f"{request.cl_ord_id}-refused", text))
         return order
 
@@ -237,7 +259,7 @@ class Strategy:
 
     def replace(self, order: Order, price: int, qty: int) -> None:
         """Ask for a new price and total quantity; nothing is sent while an earlier request for it is unanswered."""
-        if order.pending or not order.working:
+        if order.pending or not order.working or not self.trading:
             return
         request = OrderCancelReplaceRequest(
             order.symbol, 0, 0, self.now, self._next_id(), order.cl_ord_id, order.side, order.ord_type,
@@ -293,12 +315,14 @@ class Strategy:
         if order is not None and order.on_report(report):
             self._settle(order)
         self.on_report(report)
+        self._end_stopped()
 
     def _take_reject(self, reject: OrderCancelReject) -> None:
         order = self._find(reject.cl_ord_id, reject.orig_cl_ord_id)
         if order is not None and order.on_cancel_reject(reject):
             self._settle(order)
         self.on_reject(reject)
+        self._end_stopped()
 
     def _take_timer(self, timer: Timer) -> None:
         period, due = self._periods.get(timer.key, (0, 0))
@@ -312,12 +336,56 @@ class Strategy:
 
     def _take_command(self, command: Command) -> None:
         if command.verb == "start":
-            self._epoch = command.argument
-            self.on_start()
+            self._start(command.argument.split())
+        elif command.verb == "stop":
+            self._stopped = True
+            self.cancel_all()
         elif command.verb == "trading":
-            self.trading = command.argument == "on"
+            self._allowed = command.argument == "on"
+        elif command.verb == "set":
+            self._set(command.argument)
         else:
             self.on_command(command)
+
+    def _start(self, words: list[str]) -> None:
+        """The first start, or another after a stop: its timers, bars and books went on meanwhile."""
+        if not self._stopped:
+            self._tag, self._epoch = (words[0], words[1]) if len(words) > 1 else (self._tag, "".join(words))
+            self.on_start()
+        self._stopped = False
+
+    def _end_stopped(self) -> None:
+        """What had a request pending when the strategy was stopped is canceled once that is answered."""
+        if self._stopped:
+            self.cancel_all()
+
+    def _set(self, written: str) -> None:
+        """Change a parameter, or say why not."""
+        name, _, text = (part.strip() for part in written.partition("="))
+        before = {name: getattr(self, name, None)}
+        try:
+            changed = self.checked({name: read(self.parameters().get(name), text)})
+            for key, value in changed.items():
+                setattr(self, key, value)
+            self.on_parameters(changed)
+        except ValueError as error:  # a ParameterError, or a quantity that is none
+            if name in self.parameters():
+                setattr(self, name, before[name])
+            hint = "" if name in self.parameters() else f": {nearest(name, self.parameters())}"
+            self._news(1, "no parameter was changed", f"{error}{hint}")
+        else:
+            self._news(0, f"{name} is {getattr(self, name)}", f"it was {before[name]}")
+
+    def _news(self, urgency: Literal[0, 1, 2], headline: str, text: str) -> None:
+        self._outbox.send(News("", self.now, self.now, self.now, urgency, headline, text, self.name))
+
+    def _take_status(self, status: SecurityStatus) -> None:
+        self.states[status.symbol] = status.state
+        self.on_status(status)
+
+    def _take_position(self, report: PositionReport) -> None:
+        if report.symbol in self.instruments:
+            self.ledger.of(report.symbol).open(report)
 
     def _find(self, cl_ord_id: str, orig_cl_ord_id: str) -> Order | None:
         found = self.orders.get(cl_ord_id) or self.orders.get(orig_cl_ord_id)
@@ -336,10 +404,23 @@ class Strategy:
 
     def _next_id(self) -> str:
         self._count += 1
-        return f"{self.name}-{self._epoch}-{self._count}"
+        return f"{self._tag}-{self._epoch}-{self._count}"
 
     def _of(self, symbol: str) -> Instrument:
         return self.instruments[symbol] if symbol else self.instrument
+
+
+def read(default: Any, text: str) -> Any:
+    """A parameter's value as written by a person: a number or truth where its default is one, else the text itself."""
+    if isinstance(default, bool):
+        return {"true": True, "false": False}.get(text, text)
+    if isinstance(default, int | float):
+        for kind in (int, float):
+            try:
+                return kind(text)
+            except ValueError:
+                continue
+    return text
 
 
 _ROUTES: Mapping[type[Message], Callable[[Strategy, Any], None]] = {
@@ -350,4 +431,6 @@ _ROUTES: Mapping[type[Message], Callable[[Strategy, Any], None]] = {
     Bar: lambda strategy, bar: strategy.on_bar(bar),
     Funding: Strategy._take_funding,
     Command: Strategy._take_command,
+    SecurityStatus: Strategy._take_status,
+    PositionReport: Strategy._take_position,
 }

@@ -20,7 +20,7 @@ class Withdrawals:
     """The orders to be canceled, by their first ids."""
 
     def __init__(self) -> None:
-        self._orders: dict[str, Order] = {}
+        self._orders: dict[str, tuple[int, Order]] = {}
         self._count = 0
 
     def __bool__(self) -> bool:
@@ -29,14 +29,15 @@ class Withdrawals:
     def __contains__(self, order: Order) -> bool:
         return order.request.cl_ord_id in self._orders
 
-    def add(self, order: Order) -> None:
-        """This order is to end."""
-        self._orders[order.request.cl_ord_id] = order
+    def add(self, order: Order, when: int) -> None:
+        """This order is to end; it is canceled from this time on."""
+        self._orders[order.request.cl_ord_id] = when, order
 
-    def ready(self) -> list[Order]:
+    def ready(self, now: int) -> list[Order]:
         """Those that can be canceled now; what has ended is forgotten."""
-        self._orders = {key: one for key, one in self._orders.items() if not one.done}
-        return [one for one in self._orders.values() if one.acknowledged and one.working and not one.pending]
+        self._orders = {key: one for key, one in self._orders.items() if not one[1].done}
+        waiting = [one for when, one in self._orders.values() if when <= now]
+        return [one for one in waiting if one.acknowledged and one.working and not one.pending]
 
     def request(self, now: int, order: Order, strategy: str, used: Callable[[str], bool]) -> OrderCancelRequest:
         """The cancel of an order, under an id that was never used."""

@@ -48,10 +48,7 @@ class Bollinger(Strategy):
 
     def __init__(self, name: str, instruments: Iterable[Instrument], capital: float = 0.0, **parameters: Any) -> None:
         super().__init__(name, instruments, capital, **parameters)
-        self._lots = self.lots(self.order_qty)
-        for key, good in (("period", self.period > 1), ("order_qty", self._lots > 0), ("retry_ms", self.retry_ms > 0)):
-            if not good:
-                raise ParameterError(f"Bollinger.{key} is too small for {self.instrument.symbol}: {getattr(self, key)}", key)
+        self._lots = self._checked_lots()
         self.conditions = dict.fromkeys(CONDITIONS, False)
         self.lower = self.upper = self.volatility = math.nan
         self.price = 0.0
@@ -59,6 +56,18 @@ class Bollinger(Strategy):
         self.leaving = False
         self._retry_at = 0
         self._closes = np.zeros(self.period + 1)
+
+    def _checked_lots(self) -> int:
+        lots = self.lots(self.order_qty)
+        for key, good in (("period", self.period > 1), ("order_qty", lots > 0), ("retry_ms", self.retry_ms > 0)):
+            if not good:
+                raise ParameterError(f"Bollinger.{key} is too small for {self.instrument.symbol}: {getattr(self, key)}", key)
+        return lots
+
+    def on_parameters(self, changed: Mapping[str, Any]) -> None:
+        if "period" in changed:
+            raise ParameterError("Bollinger.period counts the closes that it keeps: it cannot change while it trades", "period")
+        self._lots = self._checked_lots()
 
     # --- what makes conditions true or false
 

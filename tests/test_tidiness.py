@@ -60,13 +60,11 @@ AHEAD: Final = {
     "actors.live.host": "the live launch's",
     "actors.live.schedule": "the live launch's",
     "core.allowance": "the live venue's session",
-    "core.dialect.binance_account": "the live venue's session",
-    "core.dialect.binance_hosts": "the live venue's session",
-    "core.dialect.binance_rest": "the live venue's session",
-    "core.dialect.binance_errors": "the live venue's session",
-    "core.dialect.binance_private": "the live venue's session",
+    "core.dialect.binance_session": "the live venue's",
     "core.dialect.binance_routes": "the live venue's streams",
     "core.session": "the live link's",
+    "actors.sim.door": "simulated days of a guarded account",
+    "actors.sim.marks": "simulated days of a guarded account",
     "core.lease": "the live venue's session: the venue's dead man's switch",
     "core.ports": "what live and simulated twins have to have in common",
     "core.normalizer": "the live host's; a simulated day's market arrives prepared",
@@ -76,6 +74,7 @@ AHEAD: Final = {
 """What stands ready, tested, for a road that is not built yet."""
 LINES_MAX: Final = 260
 LONG: Final = {
+    "core/dialect/binance_session.py": "every input of a session and every action, beside what ties its parts together",
     "core/dialect/binance_private.py": "the venue's shapes of seven events beside what is made of them",
     "actors/cli/data.py": "one verb a function, each with its options",
     "actors/graph.py": "every table of a graph file",

@@ -30,7 +30,10 @@ from core.price import E8
 from core.quoter import Quoter
 from core.strategy import Strategy
 
-_OWN = ("on_tick", "on_trade", "on_bar", "on_report", "on_reject", "on_funding", "on_command", "on", "order", "cancel")
+_OWN = (
+    "on_tick", "on_trade", "on_bar", "on_report", "on_reject", "on_funding", "on_command", "on_status", "on_parameters", "on",
+    "order", "cancel",
+)  # fmt: skip
 
 
 class SetDay(Struct):
@@ -55,6 +58,8 @@ def uncompiled(plan: Plan) -> str:
         return f"{kind.__name__} has a Python method of its own: {', '.join(changed)}"
     if kind.bars or kind.calendar or kind.moves or _filters(kind):
         return f"{kind.__name__} wants bars, calendar jobs or event filters"
+    if graph.guarded is not None:
+        return "it has a [guard], whose limits only the graph's own days keep"
     if graph.midnight != "flat":
         return f'midnight = "{graph.midnight}" lets state cross midnight'
     return ""
