@@ -43,9 +43,9 @@ class VenueTable(Struct, frozen=True, forbid_unknown_fields=True):
     """recvWindow of requests. Proofs of absence count on at most this (`core/outcome.py`)."""
     answer_ms: int = 2_000
     """How long an order's answer is waited for before its outcome is unknown; queries are given twice as long."""
-    lease_s: float = 10.0
+    lease_s: float = 30.0
     """The venue cancels an instrument's orders when it hears nothing for so long (countdownCancelAll); 0: no lease."""
-    renew_s: float = 3.0
+    renew_s: float = 10.0
     """How often the lease is renewed while orders work."""
     reconcile_s: float = 25.0
     """How often executions and positions are compared with the venue's, whatever the stream says."""
