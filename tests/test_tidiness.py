@@ -54,7 +54,6 @@ LIBRARY: Final = {
 }
 """What users import themselves."""
 AHEAD: Final = {
-    "actors.emulator.exchange": "the venue emulator's server",
     "core.codec": "the live link's",
     "actors.live.store": "the live host's journal",
     "actors.live.host": "the live launch's",

@@ -25,6 +25,7 @@ VERBS: Final = {
     "data": ("actors.cli.data:app", "Import captures, list and check the stored days, and look into them."),
     "backtest": ("actors.cli.backtest:backtest", "Simulate a graph over stored days, many at once."),
     "tune": ("actors.cli.tune:app", "Try many parameter sets over stored days: `tune grid`."),
+    "venue": ("actors.cli.venue:venue", "Serve Binance's USD-M futures API on this machine, from recorded or generated days."),
     "report": ("actors.cli.report:report", "Show a run's figures, and where its page is."),
     "doctor": ("actors.cli.doctor:doctor", "Look whether this machine has what the other verbs need."),
 }

@@ -20,11 +20,14 @@ from actors.emulator.account import Account
 from actors.emulator.agenda import Agenda
 from actors.emulator.algo import Algos
 from actors.emulator.answer import Answer, Refused, written
+from actors.emulator.control import controlled
 from actors.emulator.days import Source
 from actors.emulator.desk import Desk
-from actors.emulator.endpoints import Ask, Endpoint, Table
+from actors.emulator.endpoints import Ask, Table
+from actors.emulator.faultplan import FaultPlan
+from actors.emulator.faults import Faults, Request
 from actors.emulator.funding import Funding
-from actors.emulator.keys import ListenKeys, caller, check_signature, check_time
+from actors.emulator.keys import ListenKeys, caller, check_signature, check_time, payload
 from actors.emulator.limits import SECOND, Counters
 from actors.emulator.market import Market
 from actors.emulator.parameters import Parameters
@@ -34,8 +37,10 @@ from actors.emulator.publishing import Publisher
 from actors.emulator.settings import Settings
 from actors.emulator.streams import Hub, Subscriber
 from actors.emulator.trading import TRADING
+from actors.emulator.wsapi import PATH, ApiSession
 from core.price import E8
 
+Connection = Subscriber | ApiSession
 TABLE: Table = {**PUBLIC, **TRADING, **PRIVATE}
 """Every endpoint by method and path."""
 BODY_MAX = 1 << 16
@@ -51,6 +56,7 @@ class Exchange:
         settings: Settings = Settings(),  # noqa: B008
         seed: int = 1,
         speed: float = 1.0,
+        plan: FaultPlan = FaultPlan(),  # noqa: B008
     ) -> None:
         self.settings, self.seed, self.started, self.now = settings, seed, start, start
         self.offset_ns = 0
@@ -69,6 +75,7 @@ class Exchange:
         self.keys = ListenKeys(seed, self.venue_ns(settings.listen_key_seconds), self.agenda, self.stamp, self._tell_key)
         self.funding = Funding(start, self.venue_ns(settings.funding_seconds), self.agenda, self.desk)
         self.publisher = Publisher(self.hub, self.markets, self.stamp, lambda: self.funding.next_ns)
+        self.faults = Faults(self, plan)
 
     def venue_ns(self, seconds: float) -> int:
         """So many seconds of the venue's clock, which may be a fast one, in ns."""
@@ -124,31 +131,36 @@ class Exchange:
         headers: Mapping[str, str] | None = None,
         address: str = "127.0.0.1",
     ) -> Answer:
-        """One HTTP request, executed now."""
-        now = max(now, self.now)
-        self.advance(now)
+        """One HTTP request, executed now (unless a fault has it otherwise)."""
+        self.advance(max(now, self.now))
         named = {name.lower(): value for name, value in (headers or {}).items()}
-        return self.execute(method.upper(), path, query, body, named.get("x-mbx-apikey", ""), address)
-
-    def execute(self, method: str, path: str, query: str, body: str, key: str, address: str) -> Answer:
-        """The request itself, at the time reached."""
-        now = self.now
-        headers: dict[str, str] = {}
-        account: Account | None = None
-        endpoint: Endpoint | None = None
+        method = method.upper()
+        body = "" if method == "GET" else body
+        if path.startswith("/emulator/"):
+            return controlled(self, method, path, body)
         try:
-            endpoint = TABLE.get((method, path))
-            if endpoint is None:
+            if (method, path) not in TABLE:
                 raise Refused(-5000, path, method)
             if len(query) + len(body) > BODY_MAX:
                 raise Refused(-1130, "query")
-            parameters = Parameters.read(query, body if method != "GET" else "")
+            parameters = Parameters.read(query, body)
+        except Refused as refused:
+            return self.refusal(refused, address)
+        key = named.get("x-mbx-apikey", "")
+        return self.faults.answer(Request(method, path, parameters, payload(query, body), key, address))
+
+    def perform(self, request: Request) -> Answer:
+        """Execute a request at the time reached, and answer it."""
+        now, parameters, address = self.now, request.parameters, request.address
+        headers: dict[str, str] = {}
+        account: Account | None = None
+        endpoint = TABLE[request.method, request.path]
+        try:
             self.counters.charge(now, address, endpoint.cost(parameters))
             if endpoint.security != "open":
-                account = caller(self.accounts, key, address)
-            if endpoint.security == "signed":
-                assert account is not None
-                check_signature(account, query, body if method != "GET" else "", parameters)
+                account = caller(self.accounts, request.key, address)
+            if endpoint.security == "signed" and account is not None:
+                check_signature(account, request.payload, parameters)
                 check_time(parameters, self.stamp(now))
             if account is not None and any(endpoint.orders):
                 self.counters.order(now, account.name, *endpoint.orders)
@@ -156,7 +168,7 @@ class Exchange:
         except Refused as refused:
             answer = self.refusal(refused, address)
         headers["X-MBX-USED-WEIGHT-1M"] = str(self.counters.used_weight(now, address))
-        if account is not None and endpoint is not None and any(endpoint.orders):
+        if account is not None and any(endpoint.orders):
             minute, ten = self.counters.used_orders(now, account.name)
             headers |= {"X-MBX-ORDER-COUNT-1M": str(minute), "X-MBX-ORDER-COUNT-10S": str(ten)}
         return answer._replace(headers={**answer.headers, **headers}, delay_ns=self.settings.answer_ms * 1_000_000)
@@ -168,10 +180,14 @@ class Exchange:
 
     # --- streams
 
-    def connect(self, now: int, path_and_query: str) -> Subscriber:
-        """A web socket connection to the streams; it is ended after a day of the venue's clock."""
+    def connect(self, now: int, path_and_query: str, address: str = "127.0.0.1") -> Connection:
+        """A web socket connection, to the streams or to the trading API; it is ended after a day of the venue's clock."""
         self.advance(max(now, self.now))
-        subscriber = Subscriber(self.hub, self.now, path_and_query)
+        subscriber: Connection
+        if path_and_query.partition("?")[0].rstrip("/") == PATH:
+            subscriber = ApiSession(self, address)
+        else:
+            subscriber = Subscriber(self.hub, self.now, path_and_query)
         until = self.now + self.venue_ns(self.settings.connection_seconds)
         self.agenda.at(until, lambda when: subscriber.close("24 hours are over"))
         return subscriber

@@ -40,10 +40,14 @@ def caller(accounts: Mapping[str, Account], key: str, address: str) -> Account:
     raise Refused(-2015, address)
 
 
-def check_signature(account: Account, query: str, body: str, parameters: Parameters) -> None:
+def payload(query: str, body: str) -> str:
+    """What a request's signature stands for."""
+    return SIGNATURE.sub("", query) + SIGNATURE.sub("", body)
+
+
+def check_signature(account: Account, payload: str, parameters: Parameters) -> None:
     """Raises Refused -1102 without a signature, -1022 for a wrong one."""
     given = parameters.text("signature")
-    payload = SIGNATURE.sub("", query) + SIGNATURE.sub("", body)
     if not signed(account.settings.secret, payload, given):
         raise Refused(-1022)
 

@@ -55,6 +55,8 @@ class Settings(Struct, forbid_unknown_fields=True, frozen=True):
     fill_or_kill: Literal["reject", "expire"] = "reject"
     """The same for a FOK order that cannot be filled: -5021, or expired."""
     open_orders_max: int = 200
+    ws_weight_shared: bool = False
+    """Whether the web socket API's weight is taken from REST's pool."""
     answer_ms: int = 0
     """How long every answer takes."""
 

@@ -159,6 +159,11 @@ class Subscriber:
         frames, self._frames = self._frames, []
         return frames
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to send, or to close."""
+        return bool(self._frames or self.closed)
+
     def push(self, name: str, frame: bytes) -> None:
         """Put a frame into its way; wrapped, if the connection is of that mode."""
         if self.closed or self.silent:
@@ -180,6 +185,11 @@ class Subscriber:
         if not self.closed:
             self.closed = why
             self._hub.leave(self)
+
+    def cut(self, why: str) -> None:
+        """The connection breaks, and what was not yet sent is lost."""
+        self._frames.clear()
+        self.close(why)
 
     def leave(self) -> None:
         """The client is gone."""
