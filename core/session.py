@@ -60,6 +60,8 @@ MOVES: Final = (
     ("refused", "up"),  # they came back in a new epoch
     ("refused", "asked"),  # somebody told us to try again
 )
+ANSWERING: Final = ("down", "up", "refused")
+"""The states in which a logon may come to the end that does not initiate."""
 
 
 class Up(NamedTuple):
@@ -108,7 +110,7 @@ class Session:
     def __init__(
         self, me: str, peer: str, outgoing: Outgoing, *, initiates: bool, epoch: int = 0, heartbeat_ns: int = HEARTBEAT_NS
     ) -> None:
-        self.me, self.peer, self.initiates, self.heartbeat_ns = me, peer, initiates, heartbeat_ns
+        self.me, self.peer, self.initiates, self.heartbeat_ns = me, peer, False, heartbeat_ns
         self.outgoing, self.events = outgoing, list[Event]()
         self.duplicates = self.gaps = self.strange = 0
         self._words: list[Message] = []
@@ -116,7 +118,7 @@ class Session:
         self._why = ""
         self.restore(epoch, 1, 1)
         self.machine = Machine(MOVES, "down")
-        for state in ("asked",) if initiates else ("down", "up", "refused"):
+        for state in ANSWERING:
             self.machine.add(state, Logon, self._on_logon)
         for state in ("up", "leaving"):
             self.machine.add(state, Heartbeat, lambda word: None)
@@ -127,12 +129,22 @@ class Session:
             self.machine.add(state, Reject, self._on_reject)
             self.machine.add(state, Logout, self._on_logout)
         self.machine.add(ANY, Logout, lambda word: None)
+        if initiates:
+            self.initiate(epoch)
+
+    def initiate(self, epoch: int) -> None:
+        """From now on this end is the one who logs on; what it numbered before is of this epoch."""
+        for state in ANSWERING:
+            self.machine.remove(state, Logon, self._on_logon)
+        self.machine.add("asked", Logon, self._on_logon)
+        self.initiates, self.epoch = True, epoch
 
     def restore(self, epoch: int, next_send: int, next_expected: int) -> None:
         """Begin where a journal ends: the initiator's epoch, and both directions' next numbers."""
         self.epoch, self.next_expected = epoch, next_expected
         self.outgoing.restore(next_send)
         self._taken = self._told = next_expected - 1
+        self._taken_ahead: set[int] = set()
         self._newest_sent = 0
 
     @property
@@ -189,8 +201,15 @@ class Session:
         return False
 
     def taken(self, seq: int) -> None:
-        """Everything up to this number is journalled here: the other end may forget it."""
-        self._taken = max(self._taken, seq)
+        """This number is journalled here; the other end may forget it when all before it are, too. They may come in any order."""
+        if seq != self._taken + 1:
+            if self._taken < seq < self.next_expected:  # what is not, is of an epoch that is over
+                self._taken_ahead.add(seq)
+            return
+        self._taken = seq
+        while self._taken + 1 in self._taken_ahead:
+            self._taken += 1
+            self._taken_ahead.remove(self._taken)
         if self._taken - self._told >= ACKNOWLEDGE_EVERY and self.machine.state == "up" and not self._words:
             self._words.append(Heartbeat())
 
@@ -278,7 +297,10 @@ class Session:
     def _on_sequence_reset(self, word: SequenceReset) -> None:
         if self._envelope.seq <= self.next_expected < word.new_seq_no:
             self.events.append(Skipped(self.peer, self.next_expected, word.new_seq_no - 1))
+            empty = range(self.next_expected, word.new_seq_no)
             self.next_expected, self._asked_again = word.new_seq_no, 0
+            for seq in empty:
+                self.taken(seq)
 
     def _on_reject(self, word: Reject) -> None:
         self._end("refused", Refused(self.peer, f"{self.peer} refuses: {word.text}"), word.text)
@@ -298,8 +320,10 @@ class Session:
         self.machine.to("asked")
 
     def disconnected(self, text: str) -> None:
-        """The connection fell. Nothing is forgotten."""
-        if self.state not in ("down", "refused"):
+        """The connection fell. Nothing is forgotten, and one that never stood is no news."""
+        if self.state == "asked":
+            self.machine.to("down")
+        elif self.state in ("up", "leaving"):
             self._end("down", Down(self.peer, text))
         self._words.clear()
 
@@ -324,7 +348,7 @@ class Session:
         """Do what silence asks for; returns when to come again at the latest (ns UTC)."""
         state, beat, silence = self.state, self.heartbeat_ns, now - self._heard
         if state == "asked" and silence >= LOGON_WAIT_NS:
-            self.disconnected(f"{self.peer} does not answer the logon")
+            self.disconnected("no answer to the logon")
         elif state in ("up", "leaving"):
             if silence >= beat * 5 // 2:
                 self.disconnected(f"nothing heard of {self.peer} for {silence / 1e9:.2f} s")

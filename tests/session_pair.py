@@ -53,9 +53,10 @@ class End:
 
     def journal(self) -> None:
         """Write down what was delivered, and say so."""
-        self.taken += self.unjournalled
+        for body in self.unjournalled:
+            self.taken.append(body)
+            self.session.taken(len(self.taken))
         self.unjournalled.clear()
-        self.session.taken(len(self.taken))
 
     def notice(self) -> None:
         """Look at the session's events; a peer's new life begins both journals of this pair at 1."""
