@@ -23,6 +23,7 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from actors.errors import Exit, UserError, nearest
 from actors.guard import GuardTable
+from core.dialect.binance_hosts import VenueTable
 from core.instrument import Instrument
 from core.limits import Limits
 from core.price import E8
@@ -109,6 +110,7 @@ class Graph(Struct, frozen=True, forbid_unknown_fields=True):
     queue: QueueTable = QueueTable()
     busy_us: BusyTable = BusyTable()
     guard: GuardTable | UnsetType = UNSET
+    venue: VenueTable | UnsetType = UNSET
 
     @property
     def guarded(self) -> GuardTable | None:
@@ -228,7 +230,7 @@ def _convert(table: dict[str, Any], path: Path) -> Graph:
 
 SECTIONS: Final[Mapping[str, type[Struct]]] = {
     "limits": LimitsTable, "fees": FeesTable, "latency": LatencyTable, "queue": QueueTable, "busy_us": BusyTable,
-    "guard": GuardTable,
+    "guard": GuardTable, "venue": VenueTable,
 }  # fmt: skip
 
 

@@ -21,8 +21,9 @@ A strategy is a node: it reads no clock and no file, and what it does depends on
 It is called with the newest market, one message at a time; what it sends leaves when it has returned.
 
 People and hosts steer it by Commands: `start` with "TAG EPOCH", of which the ids of its orders are made (or "EPOCH" alone: the
-tag is its name), or without an argument after a `stop`; `stop`: cancel what works, then trade no more; `trading` on or off; `set`
-with "key=value", which changes a parameter while it trades. Any other verb is the strategy's own (`on_command`).
+tag is its name), or without an argument after a `stop`; `stop`: cancel what works, then trade no more; `flatten`: the same, and
+close what is held; `trading` on or off; `set` with "key=value", which changes a parameter while it trades. Any other verb is the
+strategy's own (`on_command`).
 """
 
 from __future__ import annotations
@@ -113,6 +114,7 @@ class Strategy:
         self.states: dict[str, TradingState] = {}
         self._allowed = True
         self._stopped = False
+        self._closing: tuple[str, ...] = ()
         self._outbox: Outbox
         self._count = 0
         self._tag, self._epoch = name, ""
@@ -337,9 +339,10 @@ class Strategy:
     def _take_command(self, command: Command) -> None:
         if command.verb == "start":
             self._start(command.argument.split())
-        elif command.verb == "stop":
+        elif command.verb in ("stop", "flatten"):
             self._stopped = True
-            self.cancel_all()
+            self._closing = tuple(self.instruments) if command.verb == "flatten" else ()
+            self._end_stopped()
         elif command.verb == "trading":
             self._allowed = command.argument == "on"
         elif command.verb == "set":
@@ -355,9 +358,25 @@ class Strategy:
         self._stopped = False
 
     def _end_stopped(self) -> None:
-        """What had a request pending when the strategy was stopped is canceled once that is answered."""
-        if self._stopped:
-            self.cancel_all()
+        """What had a request pending when it was stopped is canceled once that is answered; then what is to be closed is."""
+        if not self._stopped:
+            return
+        self.cancel_all()
+        if not self.orders:
+            held = {symbol: self.position(symbol) for symbol in self._closing}
+            self._closing = ()
+            for symbol, lots in held.items():
+                if lots:
+                    self._close(symbol, lots)
+
+    def _close(self, symbol: str, held: int) -> None:
+        """A market order that can only reduce; sent once: what it leaves is for a person to see."""
+        side: Side = SELL if held > 0 else BUY
+        request = NewOrderSingle(
+            symbol, 0, 0, self.now, self._next_id(), side, OrdType.MARKET, GTC, 0, abs(held), True, self.name
+        )  # fmt: skip
+        self.orders[request.cl_ord_id] = Order(request)
+        self._outbox.send(request)
 
     def _set(self, written: str) -> None:
         """Change a parameter, or say why not."""

@@ -454,3 +454,19 @@ def test_what_a_strategy_does_depends_on_its_messages_alone() -> None:
         sent.append(desk.sent)
     assert sent[0] == sent[1]
     assert sent[0][0].side == BUY
+
+
+def test_flatten_cancels_first_and_then_closes_what_is_held_once_with_an_order_that_only_reduces() -> None:
+    desk = Desk()
+    order = desk.working(5)
+    desk.report(order.cl_ord_id, ExecType.TRADE, OrdStatus.PARTIALLY_FILLED, last_qty=2, last_px=100)
+    desk.hand(Command(verb="flatten"))
+    cancel = desk.sent[-1]
+    assert isinstance(cancel, OrderCancelRequest)
+    desk.report(cancel.cl_ord_id, ExecType.CANCELED, OrdStatus.CANCELED, orig_cl_ord_id=order.cl_ord_id)
+    closing = desk.sent[-1]
+    assert isinstance(closing, NewOrderSingle)
+    assert (closing.side, closing.ord_type, closing.order_qty, closing.reduce_only) == (SELL, OrdType.MARKET, 2, True)
+    desk.report(closing.cl_ord_id, ExecType.REJECTED, OrdStatus.REJECTED, order_qty=2)
+    assert desk.sent[-1] is closing
+    assert desk.strategy.buy(100, 1).status == OrdStatus.REJECTED

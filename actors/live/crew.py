@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+import msgspec
+
 from actors.crew import ray_here
 from actors.errors import Exit, UserError
 from actors.live.folder import Folder
@@ -46,6 +48,13 @@ class Crew:
                 raise UserError(f"{name} does not start: {str(error).strip().splitlines()[-1]}") from error
             if not ready:
                 raise UserError(f"{name} does not start within {READY_S:g} s: see its log", Exit.TIMED_OUT)
+
+    def status(self, name: str, seconds: float = 5.0) -> dict[str, Any]:
+        """What a host says of itself; nothing while it does not answer."""
+        try:
+            return msgspec.json.decode(self._ray.get(self.actors[name].status.remote(), timeout=seconds))  # type: ignore[no-any-return]
+        except self._ray.exceptions.RayError:
+            return {}
 
     def stop(self, seconds: float) -> list[str]:
         """End all in good order: those who trade first, the account last. Returns the names of those who did not in time."""

@@ -1,0 +1,93 @@
+"""`astrarium trade GRAPH...`: strategies on live markets, on paper unless told otherwise, until Ctrl-C."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from actors.errors import Exit, UserError
+
+if TYPE_CHECKING:
+    from actors.graph import Plan
+    from core.dialect.binance_hosts import VenueTable
+
+Venues = Literal["production", "demo", "emulator", ""]
+
+
+def trade(
+    graphs: tuple[Path, ...],
+    /,
+    *,
+    live: Annotated[bool, Parameter(name="--live", negative="")] = False,
+    venue: Annotated[Venues, Parameter(name="--venue")] = "",
+    url: Annotated[str, Parameter(name="--url")] = "",
+    set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
+    split: Annotated[bool, Parameter(name="--split", negative="")] = False,
+    for_: Annotated[float, Parameter(name="--for")] = 0.0,
+    flatten: Annotated[bool, Parameter(name="--flatten", negative="")] = False,
+    record: Annotated[bool, Parameter(name="--record", negative="--no-record")] = True,
+    sessions: Annotated[Path, Parameter(name="--sessions")] = Path("sessions"),
+    address: Annotated[str, Parameter(name="--address")] = "",
+    json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> int:
+    """Trade graphs on live markets, until Ctrl-C: on paper (live data, our own matching) unless --live is given.
+
+    Parameters
+    ----------
+    graphs
+        Graph files, such as strategies/market_maker.toml; several trade side by side on one account.
+    live
+        Send orders to the venue. Without it nothing leaves but questions about the market.
+    venue
+        production, demo or emulator, instead of the graphs' own.
+    url
+        Where the venue is, if all of it is at one address, as an emulator is: http://127.0.0.1:8900.
+    set_
+        Another value for one key of every graph, as strategy.gamma=0.3; may be given again.
+    split
+        Normalizers in processes of their own.
+    for_
+        Stop after so many seconds.
+    flatten
+        At the end close what is held, at market.
+    record
+        Keep the venue's frames, for `replay --shadow` and `data import`.
+    sessions
+        Where sessions' folders are.
+    address
+        A Ray cluster to trade on, instead of a Ray of this session's own.
+    json
+        One JSON object at the end instead of tables.
+    """
+    from actors.graph import read
+    from actors.live.opening import objections, open_session
+    from actors.trade import run
+
+    if not graphs:
+        raise UserError("trade wants a graph file: astrarium trade strategies/market_maker.toml", Exit.CONFIGURATION)
+    plans = [read(path, set_) for path in graphs]
+    where = _venue(plans, venue, url)
+    for words in objections(plans, where):
+        if live:
+            raise UserError(f"not for real: {words}", Exit.CONFIGURATION)
+        sys.stderr.write(f"for real this would be refused: {words}\n")
+    folder = open_session(sessions, plans, where, live, "split" if split else "together", record)
+    return run(folder, for_, flatten, address, json)
+
+
+def _venue(plans: list[Plan], name: Venues, url: str) -> VenueTable:
+    """The venue that the graphs name, or what is said instead."""
+    from msgspec import structs
+
+    from core.dialect.binance_hosts import VenueTable
+
+    named = [plan.graph.venue for plan in plans if isinstance(plan.graph.venue, VenueTable)]
+    if any(one != named[0] for one in named):
+        raise UserError("these graphs name different venues: one session has one account", Exit.CONFIGURATION)
+    table = named[0] if named else VenueTable()
+    if name:
+        table = structs.replace(table, name=name, rest="", stream="", ws_api="") if name != table.name else table
+    return table.at(url) if url else table
