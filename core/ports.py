@@ -20,7 +20,7 @@ class Clock(Protocol):
 
 
 class Link(Protocol):
-    """Carries messages between nodes that do not share a host. One sender's messages arrive in the order sent."""
+    """Carries messages between nodes that do not share a host. One sender's messages of one lane arrive in the order sent."""
 
     def send(self, lane: Lane, source: str, target: str, message: Message) -> None:
         """Take a message for a node elsewhere. Never blocks; the every lane never drops."""

@@ -25,7 +25,8 @@ class Ear:
         if not (keys / f"{key}.secret").exists():
             make(keys, key)
         self.keys, self.name = keys, name
-        self.link = Link(name, keys, Clock(), **more)
+        self.clock = Clock()
+        self.link = Link(name, keys, self.clock, **more)
         self.arrived: list[Arrival] = []
         self.events: list[object] = []
         self.journalling = True
@@ -34,8 +35,8 @@ class Ear:
     def turn(self) -> None:
         """What a host does in a turn, without nodes."""
         link = self.link
-        link.tick(time.time_ns())
-        arrived = link.receive(time.time_ns())
+        link.tick(self.clock.now())
+        arrived = link.receive(self.clock.now())
         self.events += link.events()
         for arrival in arrived:
             self.arrived.append(arrival)
