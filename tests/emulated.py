@@ -63,8 +63,9 @@ CALM_S: Final = 60
 LIMIT_LOTS: Final = 60
 SYMBOL: Final = "BTCUSDT"
 GATEWAY: Final = f"gateway:{SYMBOL}"
-UNKNOWN_NS_MAX: Final = PROOF_NS + 10 * ASK_EVERY_NS
-"""The proof's window, and ten seconds of questions that get no answer."""
+UNKNOWN_NS_MAX: Final = PROOF_NS + 3 * ASK_EVERY_NS
+UNHEARD_NS_MAX: Final = 2 * UNKNOWN_NS_MAX
+"""Where questions are lost too: each takes four seconds to be given up."""
 BROKEN: Final = {
     "503": (503, b'{"code":0,"msg":"Unknown error, please check your request or try again later."}'),
     "1007": (408, b'{"code":-1007,"msg":"Timeout waiting for response from backend server. Send status unknown; execution status unknown."}'),
@@ -159,7 +160,7 @@ class World:
         self.seed, self.faults, self.now = seed, Faults.draw(self.random), START
         source = GeneratedDays(SYMBOL, seed % 4, 20_000)
         self.instrument = source.instrument
-        self.exchange = Exchange({SYMBOL: source}, START, Settings(), seed)
+        self.exchange = Exchange({SYMBOL: source}, START - 10 * SECOND, Settings(), seed)
         self.account = self.exchange.accounts["demo"]
         self.offset = self.random.randrange(-3_000, 3_000) * MS
         """How far our clock is ahead of the venue's."""
@@ -470,11 +471,12 @@ class World:
         accepted = Counter(one.client_id for one in self.account.orders.values())
         yield from (f"I2: {key} became {count} orders" for key, count in accepted.items() if count > 1)
         yield from (f"H1: {key} was transmitted {count} times" for key, count in self.left.items() if count > 1)
+        most = UNHEARD_NS_MAX if self.fired["query_lost"] else UNKNOWN_NS_MAX
         for key, since in self.unknown_since.items():
             end = self.decided.get(key)
             if end is None:
                 yield f"I15: {key} is still unknown"
-            elif (took := end - max([since, *(one for one in self.back if one <= end)])) > UNKNOWN_NS_MAX:
+            elif (took := end - max([since, *(one for one in self.back if one <= end)])) > most:
                 yield f"I15: {key} was unknown for {took / 1e9:.1f} s"
         state, why = self.session.standing.state(SYMBOL)
         if state != TradingState.READY:

@@ -61,7 +61,7 @@ class Inquiries:
 
     def _status(self, symbol: str, cl_ord_id: str, venue_id: str) -> Flow:
         try:
-            answer = yield from self._wire.insist(rest.query(symbol, venue_id), 2)
+            answer = yield from self._wire.insist(rest.query(symbol, venue_id), 1)
             proof = judged(answer).proof
             if proof == Proof.NOT_FOUND and answer is not None:
                 text = answers.refusal(answer.body)[1]
@@ -72,7 +72,7 @@ class Inquiries:
                 return
             state = answers.order(answer.body, self._wire.now, self._instruments)
             if state.cum_qty:
-                of = yield from self._wire.insist(rest.executions_of(symbol, state.order_id), 2)
+                of = yield from self._wire.insist(rest.executions_of(symbol, state.order_id), 1)
                 if of is None or judged(of).proof != Proof.CONFIRMED:
                     return
                 for one in answers.executions(of.body, self._wire.now, self._instruments[symbol]):
