@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
 import msgspec
 
-from actors.errors import Exit
+from actors.errors import Exit, UserError
 from actors.live.crew import Crew, crew
 from actors.live.folder import Folder, Sitting
-from actors.live.log import Line, lines
+from actors.live.log import lines
 from actors.live.operator import Operator, operator
-from actors.live.placement import ACCOUNT
+from actors.live.placement import ACCOUNT, places, runners
+from actors.live.words import brief, shown
 from core.message import Command
 
 LOOK_S: Final = 0.5
@@ -34,6 +37,7 @@ def run(folder: Folder, seconds: float, flatten: bool, address: str, json: bool)
     say.line(f"session {sitting.id}, {'FOR REAL' if sitting.live else 'on paper'}, at {sitting.venue.hosts.rest}")
     late: list[str] = []
     status: dict[str, Any] = {}
+    folder.say_driver()
     with stopping() as stopped, crew(folder, address) as hosts:
         hosts.wait()
         say.line(f"{len(hosts.places)} processes trade: {', '.join(place.name for place in hosts.places)}; Ctrl-C ends it")
@@ -70,12 +74,6 @@ class Teller:
                     self.line(shown(one))
 
 
-def shown(one: Line) -> str:
-    """A line of a log for people."""
-    text = one.text.strip().splitlines()
-    return f"{one.timestamp[11:23]} {one.level.upper():7} {one.host}: {one.event}" + (f" ({text[-1]})" if text else "")
-
-
 @contextmanager
 def stopping() -> Iterator[list[bool]]:
     """A list that is filled when somebody asks to stop (Ctrl-C, or the signal to terminate)."""
@@ -102,21 +100,6 @@ def _watch(hosts: Crew, say: Teller, stopped: list[bool], end: float) -> None:
         if time.monotonic() - told >= STATUS_S:
             told = time.monotonic()
             say.line(brief(hosts.status(ACCOUNT)))
-
-
-def brief(status: dict[str, Any]) -> str:
-    """One line of an account's status."""
-    if not status:
-        return "the account's host does not answer"
-    held = ", ".join(f"{symbol} {lots:+d} lots" for symbol, lots in status["positions"].items() if lots) or "flat"
-    working = sum(len(orders) for orders in status["orders"].values())
-    earned = sum(one["realised"] - one["fees"] + one["funding"] for one in status["money"].values())
-    states = "; ".join(
-        f"{one['symbol'] or 'account'} {one['state']} by {one['source']}: {one['text']}" for one in status["states"]
-    )
-    return f"{held}; {working} orders; {status['approved']} approved, {status['refused']} refused; realised {earned:+,.2f}" + (
-        f"; {states}" if states else ""
-    )
 
 
 def _end_strategies(hosts: Crew, line: Operator, flatten: bool) -> None:
@@ -147,3 +130,35 @@ def _conclude(folder: Folder, sitting: Sitting, status: dict[str, Any], late: li
     for name in late:
         sys.stderr.write(f"{name} did not end in time: see {folder.log(name)}\n")
     return int(Exit.TIMED_OUT if late else Exit.FINE)
+
+
+def end(folder: Folder) -> int:
+    """Have a session end: by whoever started it, or where that died, by its hosts themselves. Raises UserError when nothing
+    lives."""
+    pid = folder.driver()
+    if pid and _alive(pid):
+        os.kill(pid, signal.SIGTERM)
+        until = time.monotonic() + 3 * STOP_S
+        while _alive(pid) and time.monotonic() < until:
+            time.sleep(0.1)
+        return int(Exit.TIMED_OUT if _alive(pid) else Exit.FINE)
+    with operator(folder) as line:
+        hosts = [place.name for place in places(runners(folder.read().plans), folder.read().placement)]
+        there = [name for name in reversed(hosts) if line.reach(name, 1.0)]
+        for name in there:
+            line.say(name, name, Command(verb="stop"))
+            line.delivered(name, STOP_S)
+    if not there:
+        raise UserError(f"session {folder.path.name} does not run", Exit.NOT_RUNNING)
+    return int(Exit.FINE)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] if Path(f"/proc/{pid}/stat").exists() else ""
+    return state != "Z"

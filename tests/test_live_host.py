@@ -167,7 +167,7 @@ def test_a_full_disk_refuses_new_orders_and_lets_cancels_go_and_what_was_not_wri
     stage.turn()
     assert stage.link.acknowledged == [("account", 1)]
     assert stage.lines() == [
-        ("mm", "<", "account", 1), ("mm", ">", "", 0), ("mm", ">", "account", 1), ("mm", "<", "", 0), ("mm", "<", "", 0),
+        ("mm", "<", "account", 1), ("mm", "!", "", 0), ("mm", ">", "account", 1), ("mm", "<", "", 0), ("mm", "<", "", 0),
     ]  # fmt: skip
     assert "writes again" in stage.told[-1].headline
 

@@ -80,6 +80,7 @@ class Account:
         fresh = self.nodes.all()
         within = self._within()
         recalled = recall(fresh, entries(self.path), within)
+        host.departures.write_down(took(host.clock.now(), "", Logon(sender=host.name)))  # here another life begins
         for node in fresh.values():
             host.add(node)
         ends: dict[str, End] = {name: Elsewhere(self.link, where, name) for name, where in self.part.where().items()}
@@ -148,7 +149,7 @@ class Account:
         strategies = mine[0] if mine else ()
         if isinstance(event, Fresh):
             logon = Logon(now=now, sender=event.peer, epoch=event.epoch)
-            self.host.departures.entries.append(took(now, "", logon, event.peer, 0))
+            self.host.departures.write_down(took(now, "", logon, event.peer, 0))
         verb = "connected" if isinstance(event, Up) else "disconnected"
         for name in strategies:
             self.host.hand(RISK, Command(now=now, strategy=name, verb=verb))

@@ -9,118 +9,128 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from actors.live.seat import Carrier, Elsewhere, End, Seat
 from core.message import ExecutionReport, Message, NewOrderSingle, OrderCancelReject, OrderCancelReplaceRequest, OrdStatus
 from core.ports import Store
 from core.refusal import order_refused, request_refused
-from core.tape import again, sent
+from core.tape import again, refused, sent
 
 BACKLOG_BYTES_MAX: Final = 64 << 20
 """Of a tape that the disk does not take: some minutes of a busy account."""
 
-Leaving = tuple[Seat, Message, tuple[End, ...]]
 News = Callable[[int, str, str], None]
 
 
+class Leaving:
+    """A message on its way out: who sent it when, where to, and whether it may leave."""
+
+    __slots__ = ("admitted", "away", "ends", "message", "now", "seat")
+
+    def __init__(self, seat: Seat, message: Message, ends: tuple[End, ...], now: int) -> None:
+        self.seat, self.message, self.ends, self.now = seat, message, ends, now
+        self.away = [end for end in ends if isinstance(end, Elsewhere)] if message.lane == "every" else []
+        self.admitted = True
+
+    @property
+    def order(self) -> bool:
+        """Whether it is a new order, or a replace, that would leave this host."""
+        return isinstance(self.message, NewOrderSingle | OrderCancelReplaceRequest) and any(
+            type(end) is not Seat for end in self.ends
+        )
+
+
 class Departures:
-    """The door of one host. `entries` takes lines of the tape, `add` what is to leave; `settle` lets it go."""
+    """The door of one host. `write_down` takes lines of the tape, `add` what is to leave; `settle` lets it go."""
 
     def __init__(self, link: Carrier, tape: Store, news: News) -> None:
         self._link, self._tape, self._news = link, tape, news
-        self.entries: list[bytes] = []
         self.unwritten = ""
         """Why the tape takes nothing; "" while it does."""
-        self._leaving: list[Leaving] = []
+        self._lines: list[bytes | Leaving] = []
         self._taken: list[tuple[str, int]] = []
 
-    def add(self, seat: Seat, message: Message, ends: tuple[End, ...]) -> None:
+    def write_down(self, *lines: bytes) -> None:
+        """Lines for the tape, behind those that it has been given."""
+        self._lines += lines
+
+    def add(self, seat: Seat, message: Message, ends: tuple[End, ...], now: int) -> None:
         """A node sends a message; what is for nodes of this host is theirs at once."""
+        self._lines.append(Leaving(seat, message, ends, now))
         for end in ends:
             if type(end) is Seat:
                 end.put(message)
-        self._leaving.append((seat, message, ends))
 
     def took(self, peer: str, seq: int) -> None:
         """A message of a peer's session was handed to its node."""
         self._taken.append((peer, seq))
 
     def settle(self, now: int) -> None:
-        """Write the turn down, then let go what was sent."""
-        leaving = self._leaving
-        if leaving:
-            self._leaving = []
-            leaving = self._admit(leaving, now)
-        if self.entries or leaving:
-            numbered = self._numbered(leaving, now)
-            if not self.write(numbered):
-                leaving = self._admit(leaving, now)
-                self.entries += self._numbered(leaving, now)
-        for seat, message, ends in leaving:
-            for end in ends:
-                if type(end) is not Seat:
-                    end.take(seat.name, message, now)
+        """Write the turn down, then let go what was sent. Raises OSError when more waits for the tape than may be kept."""
+        if not self._lines:
+            return
+        leaving = [one for one in self._lines if type(one) is Leaving]
+        self._admit(leaving, now)
+        if not self._write():
+            self._admit(leaving, now)
+            self._lines = [*self._numbered()]
+        for one in leaving:
+            if one.admitted:
+                for end in one.ends:
+                    if type(end) is not Seat:
+                        end.take(one.seat.name, one.message, now)
         if self._taken and not self.unwritten:
             for peer, seq in self._taken:
                 self._link.taken(peer, seq)
             self._taken.clear()
 
-    def write(self, more: list[bytes]) -> bool:
-        """Bring the tape up to date, these lines last; False when it does not take them: they are then not kept, the others are.
-
-        Raises OSError when more is waiting than may be kept.
-        """
-        entries = self.entries
+    def _write(self) -> bool:
+        """Bring the tape up to date; False when it does not take what there is."""
+        lines = [*self._numbered()]
         try:
-            self._tape.append(*entries, *more)
+            self._tape.append(*lines)
         except OSError as error:
             if not self.unwritten:
                 self._news(2, "the journal takes nothing: no new order leaves", str(error))
             self.unwritten = str(error)
-            if sum(map(len, entries)) > BACKLOG_BYTES_MAX:
+            if sum(map(len, lines)) > BACKLOG_BYTES_MAX:
                 raise
             return False
-        entries.clear()
+        self._lines = []
         if self.unwritten:
             self.unwritten = ""
             self._news(1, "the journal writes again", "")
         return True
 
-    def _admit(self, leaving: list[Leaving], now: int) -> list[Leaving]:
-        """All but the new orders that may not leave; those are on the tape as sent, and answered."""
-        admitted = []
+    def _admit(self, leaving: list[Leaving], now: int) -> None:
+        """Answer the new orders that may not leave; they stand on the tape as sent, and have no number."""
         for one in leaving:
-            seat, message, ends = one
-            reason = self._reason(ends) if isinstance(message, NewOrderSingle | OrderCancelReplaceRequest) else ""
-            if reason:
-                self.entries.append(sent(now, seat.name, message))
-                seat.put(_refused(message, now, reason))
-            else:
-                admitted.append(one)
-        return admitted
+            if one.admitted and one.order and (reason := self._reason(one)):
+                one.admitted = False
+                one.seat.put(_refused(one.message, now, reason))
 
-    def _reason(self, ends: tuple[End, ...]) -> str:
-        if all(type(end) is Seat for end in ends):
-            return ""  # it does not leave yet
+    def _reason(self, one: Leaving) -> str:
         if self.unwritten:
             return f"the journal takes nothing: {self.unwritten}"
-        return next((reason for end in ends if end.peer and (reason := self._link.refuses(end.peer))), "")
+        return next((reason for end in one.away if (reason := self._link.refuses(end.peer))), "")
 
-    def _numbered(self, leaving: list[Leaving], now: int) -> list[bytes]:
-        """The lines of what is to leave, with the numbers that it will have in its sessions."""
-        lines: list[bytes] = []
+    def _numbered(self) -> Iterator[bytes]:
+        """The lines, those of what leaves with the numbers that it will have in its sessions."""
         counts: dict[str, int] = {}
-        for seat, message, ends in leaving:
-            away = [end for end in ends if isinstance(end, Elsewhere)] if message.lane == "every" else []
-            if not away:
-                lines.append(sent(now, seat.name, message))
-            for place, end in enumerate(away):
+        for one in self._lines:
+            if type(one) is not Leaving:
+                yield one  # type: ignore[misc]
+                continue
+            name, message = one.seat.name, one.message
+            if not one.admitted or not one.away:
+                yield (sent if one.admitted else refused)(one.now, name, message)
+                continue
+            for place, end in enumerate(one.away):
                 peer = end.peer
                 seq = counts[peer] = counts.get(peer, self._link.number(peer) - 1) + 1
-                lines.append((again if place else sent)(now, seat.name, message, peer, seq, end.target))
-        return lines
+                yield (again if place else sent)(one.now, name, message, peer, seq, end.target)
 
 
 def _refused(message: Message, now: int, reason: str) -> ExecutionReport | OrderCancelReject:

@@ -96,6 +96,17 @@ class Folder:
         except (OSError, ValueError):
             return None
 
+    def say_driver(self) -> None:
+        """This process started the session and ends it."""
+        (self.path / "driver").write_text(str(os.getpid()))
+
+    def driver(self) -> int:
+        """The number of the process that started the session; 0 where none said so."""
+        try:
+            return int((self.path / "driver").read_text())
+        except (OSError, ValueError):
+            return 0
+
     def log(self, host: str) -> Path:
         """A host's log."""
         return self.logs / f"{host.replace(':', '-')}.jsonl"

@@ -128,9 +128,9 @@ class Host:
             self._hand(*self._inbox.popleft())
         self.departures.settle(self.clock.now())
         if self._behind:
-            self.departures.entries += [make(*given) for make, given in self._behind]
+            self.departures.write_down(*[make(*given) for make, given in self._behind])
             self._behind.clear()
-            self.departures.write([])
+            self.departures.settle(self.clock.now())
 
     def _arrive(self, now: int) -> None:
         """What came over the link goes to whom it is for; what is no message, or for nobody, is done with."""
@@ -150,7 +150,7 @@ class Host:
                 seat.put(message)
                 continue
             if lane == "every":
-                self.departures.entries.append(took(now, "", message or Heartbeat(), peer, seq))
+                self.departures.write_down(took(now, "", message or Heartbeat(), peer, seq))
                 self.departures.took(peer, seq)
             if isinstance(message, Command) and target == self.name:
                 self._obey(message, peer)
@@ -179,6 +179,8 @@ class Host:
             seat.node.on_frame(now, received, frame)  # type: ignore[attr-defined]
         except GridError as error:
             self.news(2, f"{node}: the instrument's tick or lot is not what it was", str(error))
+        except WireError as error:
+            self.news(1, f"{node}: the venue sent what is no frame", str(error))
         self._collect(seat, now)
 
     def _hand(self, seat: Seat, message: Message) -> None:
@@ -193,7 +195,7 @@ class Host:
         if seat.market:
             self._behind.append((bytes, (took(now, seat.name, message, peer, seq),)))
         else:
-            self.departures.entries.append(took(now, seat.name, message, peer, seq))
+            self.departures.write_down(took(now, seat.name, message, peer, seq))
         try:
             seat.node.on(now, message)
         except Exception as error:
@@ -213,12 +215,12 @@ class Host:
         """Put what a node sent where it leaves from."""
         for message in seat.sent:
             if type(message) is News:
-                self.departures.entries.append(sent(now, seat.name, message))
+                self.departures.write_down(sent(now, seat.name, message))
                 self.operator(message)
             elif seat.market and message.lane == "latest":
                 self._behind.append((digested, (now, seat.name, message)))
                 for end in seat.routes[type(message)](message):
                     end.take(seat.name, message, now)
             else:
-                self.departures.add(seat, message, seat.routes[type(message)](message))
+                self.departures.add(seat, message, seat.routes[type(message)](message), now)
         seat.sent.clear()
