@@ -19,7 +19,7 @@ from actors.live.crew import Crew, crew
 from actors.live.folder import Folder, Sitting
 from actors.live.log import lines
 from actors.live.operator import Operator, operator
-from actors.live.placement import ACCOUNT, places, runners
+from actors.live.placement import ACCOUNT
 from actors.live.words import brief, shown
 from core.message import Command
 
@@ -143,7 +143,7 @@ def end(folder: Folder) -> int:
             time.sleep(0.1)
         return int(Exit.TIMED_OUT if _alive(pid) else Exit.FINE)
     with operator(folder) as line:
-        hosts = [place.name for place in places(runners(folder.read().plans), folder.read().placement)]
+        hosts = [place.name for place in folder.read().places()]
         there = [name for name in reversed(hosts) if line.reach(name, 1.0)]
         for name in there:
             line.say(name, name, Command(verb="stop"))

@@ -58,3 +58,10 @@ def test_split_puts_the_normalizers_into_a_process_of_their_own() -> None:
 def test_two_graphs_of_one_name_are_refused(plan: object) -> None:
     with pytest.raises(UserError, match=r"'mm.BTCUSDT'.*another name"):
         runners([plan("mm", "Alone", "BTCUSDT"), plan("mm", "Alone", "BTCUSDT")])  # type: ignore[operator]
+
+
+def test_instruments_are_dealt_out_among_as_many_processes_as_were_asked_for() -> None:
+    found = [Runner(f"mm.{symbol}", 0, (symbol,)) for symbol in ("A", "B", "C", "D", "E")]
+    assert [(place.name, place.normalizes) for place in places(found, markets=2)[1:]] == [
+        ("market:A+2", ("A", "C", "E")), ("market:B+1", ("B", "D")),
+    ]  # fmt: skip

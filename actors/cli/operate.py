@@ -124,15 +124,15 @@ def tell(
     """
     from actors.live.operator import operator
     from actors.live.part import Part
-    from actors.live.placement import places, runners
     from core.message import Command
 
     folder = _folder(sessions, session)
     sitting = folder.read()
-    found = runners(sitting.plans)
-    where = Part(folder, sitting, found, places(found, sitting.placement)[0], 0).where()
+    where = Part(folder, sitting, sitting.places()[0], 0).where()
     if node not in where:
-        raise UserError(f"this session has no {node!r}: {nearest(node, [one.name for one in found] + ['risk'])}", Exit.NOT_FOUND)
+        raise UserError(
+            f"this session has no {node!r}: {nearest(node, [one.name for one in sitting.runners()] + ['risk'])}", Exit.NOT_FOUND
+        )
     with operator(folder) as line:
         host = where[node]
         _require(line, host)
@@ -191,10 +191,7 @@ def _folder(sessions: Path, session: str) -> Folder:
 
 
 def _hosts(folder: Folder) -> list[str]:
-    from actors.live.placement import places, runners
-
-    sitting = folder.read()
-    return [place.name for place in places(runners(sitting.plans), sitting.placement)]
+    return [place.name for place in folder.read().places()]
 
 
 def _require(line: Operator, host: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -26,6 +27,7 @@ def trade(
     url: Annotated[str, Parameter(name="--url")] = "",
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     split: Annotated[bool, Parameter(name="--split", negative="")] = False,
+    hosts: Annotated[int | None, Parameter(name="--hosts")] = None,
     for_: Annotated[float, Parameter(name="--for")] = 0.0,
     flatten: Annotated[bool, Parameter(name="--flatten", negative="")] = False,
     record: Annotated[bool, Parameter(name="--record", negative="--no-record")] = True,
@@ -49,6 +51,8 @@ def trade(
         Another value for one key of every graph, as strategy.gamma=0.3; may be given again.
     split
         Normalizers in processes of their own.
+    hosts
+        At most so many processes for the markets; by default as many as there are cores. 0: one for each instrument.
     for_
         Stop after so many seconds.
     flatten
@@ -74,7 +78,8 @@ def trade(
         if live:
             raise UserError(f"not for real: {words}", Exit.CONFIGURATION)
         sys.stderr.write(f"for real this would be refused: {words}\n")
-    folder = open_session(sessions, plans, where, live, "split" if split else "together", record)
+    markets = len(os.sched_getaffinity(0)) if hosts is None else hosts
+    folder = open_session(sessions, plans, where, live, "split" if split else "together", markets, record)
     return run(folder, for_, flatten, address, json)
 
 

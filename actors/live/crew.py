@@ -17,7 +17,7 @@ from actors.crew import ray_here
 from actors.errors import Exit, UserError
 from actors.live.folder import Folder
 from actors.live.names import SERVICE, Names
-from actors.live.placement import Place, places, runners
+from actors.live.placement import Place
 from actors.live.process import Process
 
 READY_S: Final = 60.0
@@ -31,7 +31,7 @@ class Crew:
         sitting = folder.read()
         self._ray = ray
         self.names = ray.remote(num_cpus=0, max_restarts=-1)(Names).options(name=SERVICE, namespace=sitting.id).remote()
-        self.places: list[Place] = places(runners(sitting.plans), sitting.placement)
+        self.places: list[Place] = sitting.places()
         actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=4)(Process)
         self.actors = {
             one.name: actor.options(name=one.name, namespace=sitting.id).remote(str(folder.path.resolve()), one.name)

@@ -26,7 +26,7 @@ from msgspec import Struct
 from actors.errors import Exit, UserError, nearest
 from actors.graph import Plan
 from actors.live.names import Address
-from actors.live.placement import Placement
+from actors.live.placement import Place, Placement, Runner, places, runners
 from core.dialect.binance_hosts import VenueTable
 from core.instrument import Instrument
 
@@ -41,8 +41,18 @@ class Sitting(Struct, frozen=True):
     plans: tuple[Plan, ...]
     instruments: tuple[Instrument, ...]
     placement: Placement = "together"
+    markets: int = 0
+    """At most so many processes for the markets, of each kind; 0: any number."""
     code: str = ""
     record: bool = True
+
+    def runners(self) -> list[Runner]:
+        """The strategies."""
+        return runners(self.plans)
+
+    def places(self) -> list[Place]:
+        """The processes."""
+        return places(self.runners(), self.placement, self.markets)
 
 
 class Folder:

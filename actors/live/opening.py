@@ -19,7 +19,7 @@ from actors.graph import Plan
 from actors.live.folder import Folder, Sitting, fresh_id
 from actors.live.keys import make
 from actors.live.operator import OPERATOR
-from actors.live.placement import Placement, places, runners
+from actors.live.placement import Placement, runners
 from core.codec import WireError
 from core.dialect.binance_account import server_time
 from core.dialect.binance_filters import exchange_info
@@ -33,16 +33,22 @@ WANTED: Final = ("order_qty", "position", "open_orders", "order_value")
 
 
 def open_session(
-    root: Path, plans: Sequence[Plan], venue: VenueTable, live: bool, placement: Placement = "together", record: bool = True
+    root: Path,
+    plans: Sequence[Plan],
+    venue: VenueTable,
+    live: bool,
+    placement: Placement = "together",
+    markets: int = 0,
+    record: bool = True,
 ) -> Folder:
     """The folder of a new session, ready for its hosts. Raises UserError for what is wrong."""
     found = runners(plans)
     symbols = sorted({symbol for one in found for symbol in one.symbols})
     instruments = listed(venue, symbols)
     code = "+".join(sorted({plan.code_hash()[:12] for plan in plans}))
-    sitting = Sitting(fresh_id(), time.time_ns(), live, venue, tuple(plans), instruments, placement, code, record)
+    sitting = Sitting(fresh_id(), time.time_ns(), live, venue, tuple(plans), instruments, placement, markets, code, record)
     folder = Folder.create(root, sitting)
-    for name in (OPERATOR, *(place.name for place in places(found, placement))):
+    for name in (OPERATOR, *(place.name for place in sitting.places())):
         make(folder.keys, name)
     return folder
 

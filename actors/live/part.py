@@ -13,7 +13,7 @@ from actors.graph import Graph
 from actors.guard import LIVE_DEFAULTS
 from actors.launch import priced, strategies_of
 from actors.live.folder import Folder, Sitting
-from actors.live.placement import ACCOUNT, Place, Runner, places
+from actors.live.placement import ACCOUNT, Place, Runner
 from actors.wiring import RISK, door_of, gateway_of, normalizer_of
 from core.door import Door
 from core.gateway import Gateway
@@ -35,9 +35,13 @@ class Part(NamedTuple):
 
     folder: Folder
     sitting: Sitting
-    runners: Sequence[Runner]
     place: Place
     epoch: int
+
+    @property
+    def runners(self) -> list[Runner]:
+        """All strategies of the session."""
+        return self.sitting.runners()
 
     @property
     def graphs(self) -> list[Graph]:
@@ -47,7 +51,7 @@ class Part(NamedTuple):
     @property
     def places(self) -> list[Place]:
         """All processes of the session."""
-        return places(self.runners, self.sitting.placement)
+        return self.sitting.places()
 
     def where(self) -> dict[str, str]:
         """The host of every node of the session."""

@@ -1,7 +1,8 @@
 """Which node lives in which process.
 
 By default the normalizers, mailboxes and strategies of an instrument are together, and so are instruments that a strategy spans;
-risk and gateways of the account are together and apart from every strategy. *split* puts the normalizers into processes of their
+risk and gateways of the account are together and apart from every strategy. There are no more markets' processes than were asked
+for: instruments are dealt out among them in turn. *split* puts the normalizers into processes of their
 own, so that a strategy's arithmetic never delays the market's bookkeeping, for a hop more on a tick's road.
 """
 
@@ -17,6 +18,8 @@ from actors.graph import Plan
 
 ACCOUNT: Final = "account"
 Placement = Literal["together", "split"]
+Group = tuple[set[str], list[str]]
+"""Instruments that belong together, and their strategies."""
 
 
 class Place(Struct, frozen=True):
@@ -56,9 +59,9 @@ def runners(plans: Sequence[Plan]) -> list[Runner]:
     return found
 
 
-def places(found: Iterable[Runner], placement: Placement = "together") -> list[Place]:
-    """The processes of a session, the account's first."""
-    groups: list[tuple[set[str], list[str]]] = []
+def places(found: Iterable[Runner], placement: Placement = "together", markets: int = 0) -> list[Place]:
+    """The processes of a session, the account's first; at most `markets` of each kind for the markets (0: any number)."""
+    groups: list[Group] = []
     for one in found:
         symbols, names = set(one.symbols), [one.name]
         for group in [group for group in groups if group[0] & symbols]:
@@ -67,7 +70,7 @@ def places(found: Iterable[Runner], placement: Placement = "together") -> list[P
             names = [*group[1], *names]
         groups.append((symbols, names))
     hosts = [Place(ACCOUNT)]
-    for symbols, names in groups:
+    for symbols, names in _dealt(groups, markets):
         first, *more = sorted(symbols)
         label = first + (f"+{len(more)}" if more else "")
         kept = tuple(sorted(symbols))
@@ -76,3 +79,15 @@ def places(found: Iterable[Runner], placement: Placement = "together") -> list[P
         else:
             hosts.append(Place(f"market:{label}", kept, tuple(names)))
     return hosts
+
+
+def _dealt(groups: list[Group], count: int) -> list[Group]:
+    """Groups dealt out into at most so many."""
+    if not count or len(groups) <= count:
+        return groups
+    dealt: list[Group] = [(set(), []) for _ in range(count)]
+    for number, (symbols, names) in enumerate(groups):
+        kept, runs = dealt[number % count]
+        kept |= symbols
+        runs += names
+    return dealt

@@ -26,7 +26,7 @@ from actors.live.log import Log
 from actors.live.loop import MS, Loop
 from actors.live.names import Address
 from actors.live.part import Part
-from actors.live.placement import ACCOUNT, places, runners
+from actors.live.placement import ACCOUNT
 from actors.live.store import Journal
 from core.message import Command, News
 
@@ -124,14 +124,13 @@ class Process:
 
         clock = Clock()
         loop = Loop(clock)
-        found = runners(self.sitting.plans)
-        all_places = places(found, self.sitting.placement)
+        all_places = self.sitting.places()
         place = next(one for one in all_places if one.name == self.name)
         account = self.name == ACCOUNT
         self.epoch = 0 if account else clock.now() // (10 * MS)
         self._astray = False
         self.tape = Journal(self.folder.tape(self.name, self.epoch))
-        part = Part(self.folder, self.sitting, found, place, self.epoch)
+        part = Part(self.folder, self.sitting, place, self.epoch)
         self.link = Link(self.name, self.folder.keys, clock, loop.poller, epoch=self.epoch, where=part.where())
         self.host = Host(self.name, loop, self.link, self.tape, self.log.tell)
         self.role: Role = Account(self.host, self.link, part) if account else Trading(self.host, self.link, part)
