@@ -5,7 +5,7 @@ from them, and nothing leaves that they do not explain: a turn's inputs and outp
 outputs leaves. The bytes are those that the node was handed and wrote itself; the stamps of link and dialect are outside, and
 beside them stands by which numbered message of a session an input came or an output left.
 
-An entry is one of five kinds:
+An entry is one of six kinds:
 
 | way | what |
 |---|---|
@@ -13,11 +13,11 @@ An entry is one of five kinds:
 | > | the node sent this message |
 | = | the node, a normalizer, was handed these bytes of the venue; `seq` is when they were received |
 | + | the same message went to one more node elsewhere |
+| ! | the node sent this message, and its host refused it: it did not leave |
 | # | the node sent a message whose bytes have this digest: ticks, which would fill the disk and follow from what was handed in |
 
 *Recall* feeds fresh nodes their inputs and lets go of what they send: that was sent before. It says what was under way between
-nodes of the same process, because that died with it. *Retrace* feeds them and compares what comes out, byte for byte: the first
-difference names the input that caused it.
+nodes of the same process, because that died with it. *Retrace* (`core/retrace.py`) feeds them and compares what comes out.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Entry(Struct, array_like=True):
 
     now: int
     node: str
-    way: Literal["<", ">", "+", "=", "#"]
+    way: Literal["<", ">", "+", "!", "=", "#"]
     frame: bytes
     peer: str = ""
     seq: int = 0
@@ -55,19 +55,6 @@ class FrameReader(Protocol):
 
     def on_frame(self, now: int, received: int, frame: bytes) -> None:
         """Take one frame, received at a time (ns UTC)."""
-
-
-class Difference(Struct):
-    """Where a node did not do again what it did: what it was doing it about, what it sent then and what it sends now."""
-
-    number: int
-    node: str
-    caused_by: Message | None
-    then: Message | None
-    again: Message | None
-
-    def __str__(self) -> str:
-        return f"entry {self.number}, {self.node}: sent {self.then}, sends {self.again}; caused by {self.caused_by}"
 
 
 class Recalled(Struct):
@@ -99,6 +86,11 @@ def again(now: int, node: str, message: Message, peer: str, seq: int, target: st
     return _encoder.encode(Entry(now, node, "+", encode(message), peer, seq, target))
 
 
+def refused(now: int, node: str, message: Message) -> bytes:
+    """The entry of an output that its host did not let leave."""
+    return _encoder.encode(Entry(now, node, "!", encode(message)))
+
+
 def handed(now: int, node: str, received: int, frame: bytes) -> bytes:
     """The entry of a frame that a normalizer was handed."""
     return _encoder.encode(Entry(now, node, "=", frame, "", received))
@@ -106,10 +98,11 @@ def handed(now: int, node: str, received: int, frame: bytes) -> bytes:
 
 def digested(now: int, node: str, message: Message) -> bytes:
     """The entry of an output of which a digest is kept."""
-    return _encoder.encode(Entry(now, node, "#", _digest(message)))
+    return _encoder.encode(Entry(now, node, "#", digest(message)))
 
 
-def _digest(message: Message) -> bytes:
+def digest(message: Message) -> bytes:
+    """What a tape keeps of a tick."""
     return blake2b(encode(message), digest_size=DIGEST_BYTES).digest()
 
 
@@ -182,36 +175,9 @@ def _untie(waiting: dict[tuple[str, bytes], list[Message]], key: tuple[str, byte
             del waiting[key]
 
 
-def _feed(node: Node, line: Entry) -> Message | None:
-    """Hand a node the input on a line; returns it, if it is a message."""
+def _feed(node: Node, line: Entry) -> None:
+    """Hand a node the input on a line."""
     if line.way == "=":
         cast(FrameReader, node).on_frame(line.now, line.seq, line.frame)
-        return None
-    node.on(line.now, message := decode(line.frame))
-    return message
-
-
-def retrace(nodes: Mapping[str, Node], entries: Iterable[bytes]) -> Iterator[Difference]:
-    """Feed fresh nodes their inputs and compare each thing they send with what the tape says, in order."""
-    outboxes = {name: Deaf() for name in nodes}
-    cause: dict[str, Message | None] = {}
-    for name, node in nodes.items():
-        node.bind(outboxes[name])
-    number = -1
-    for number, line in enumerate(read(entries)):
-        if line.node not in nodes or line.way == "+":
-            continue
-        waiting = outboxes[line.node].sent
-        if line.way in "<=":
-            if waiting:
-                yield Difference(number, line.node, cause.get(line.node), None, waiting[0])
-                waiting.clear()
-            cause[line.node] = _feed(nodes[line.node], line)
-        else:
-            again = waiting.pop(0) if waiting else None
-            if again is None or (encode(again) if line.way == ">" else _digest(again)) != line.frame:
-                then = decode(line.frame) if line.way == ">" else None
-                yield Difference(number, line.node, cause.get(line.node), then, again)
-    for name, outbox in outboxes.items():
-        if outbox.sent:
-            yield Difference(number + 1, name, cause.get(name), None, outbox.sent[0])
+    else:
+        node.on(line.now, decode(line.frame))

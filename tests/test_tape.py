@@ -1,4 +1,4 @@
-"""The tape: a node that is fed it is the node that wrote it, and a difference is named with its cause."""
+"""The tape: a node that is fed it is the node that wrote it, and what is no tape is said to be none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from core.codec import WireError
 from core.gateway import Gateway
 from core.message import Message, NewOrderSingle, OrderCancelRequest, Timer
-from core.tape import Deaf, read, recall, retrace, sent, took
+from core.tape import Deaf, read, recall, sent, took
 
 
 def order(cl_ord_id: str) -> NewOrderSingle:
@@ -43,32 +43,10 @@ def test_a_recalled_node_knows_what_the_first_one_knew() -> None:
     assert again.orders["a"].pending
 
 
-def test_a_tape_that_repeats_shows_no_difference() -> None:
-    _, tape = recorded(STORY)
-    assert list(retrace({"gateway:BTCUSDT": Gateway("BTCUSDT")}, tape)) == []
-
-
-def test_an_input_that_is_missing_shows_as_the_first_difference_that_it_makes_with_its_cause() -> None:
-    _, tape = recorded(STORY)
-    first = next(iter(retrace({"gateway:BTCUSDT": Gateway("BTCUSDT")}, tape[2:])))
-    assert first.number == 3
-    assert first.then == STORY[2][1]
-    assert isinstance(first.caused_by, OrderCancelRequest)
-    assert "sends OrderCancelReject" in str(first)
-
-
-def test_something_sent_that_was_not_sent_then_is_a_difference() -> None:
-    _, tape = recorded(STORY)
-    differences = list(retrace({"gateway:BTCUSDT": Gateway("BTCUSDT")}, tape[:1]))
-    assert [one.again for one in differences] == [order("a")]
-    assert differences[0].then is None
-
-
 def test_other_nodes_on_the_tape_are_passed_over() -> None:
     _, tape = recorded(STORY)
     other = Gateway("ETHUSDT")
     assert recall({other.name: other}, tape).now == 0
-    assert list(retrace({other.name: other}, tape)) == []
 
 
 def test_what_is_no_entry_of_a_tape_is_a_wire_error() -> None:
