@@ -15,7 +15,7 @@ from actors.sim.host import SimHost
 from core.message import ExecType, ExecutionReport, Message, NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest
 from core.node import Node
 from core.outcome import ASK_EVERY_NS, PROOF_NS
-from core.tape import retrace
+from core.retrace import retrace
 
 REQUESTS = (NewOrderSingle, OrderCancelRequest, OrderCancelReplaceRequest)
 UNKNOWN_NS_MAX = PROOF_NS + 3 * ASK_EVERY_NS
