@@ -26,6 +26,12 @@ VERBS: Final = {
     "backtest": ("actors.cli.backtest:backtest", "Simulate a graph over stored days, many at once."),
     "tune": ("actors.cli.tune:app", "Try many parameter sets over stored days: `tune grid`."),
     "venue": ("actors.cli.venue:venue", "Serve Binance's USD-M futures API on this machine, from recorded or generated days."),
+    "trade": ("actors.cli.trade:trade", "Trade graphs on live markets: on paper, or with --live for real."),
+    "status": ("actors.cli.operate:status", "Show what a trading session's hosts say of themselves."),
+    "logs": ("actors.cli.operate:logs", "Show a trading session's warnings and alarms."),
+    "tell": ("actors.cli.operate:tell", "Start, stop or change a strategy, or a limit, while the others trade."),
+    "stop": ("actors.cli.operate:stop", "End a trading session in good order."),
+    "kill": ("actors.cli.operate:kill", "Stop trading at once and cancel every open order."),
     "report": ("actors.cli.report:report", "Show a run's figures, and where its page is."),
     "doctor": ("actors.cli.doctor:doctor", "Look whether this machine has what the other verbs need."),
 }

@@ -7,11 +7,15 @@ strategy is held to its own; of sizes and values the largest holds, of exposures
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import structs
 
 from actors.graph import Graph
 from actors.guard import LIVE_DEFAULTS
 from actors.launch import priced, strategies_of
+from actors.live.credentials import credentials
 from actors.live.folder import Folder, Sitting
 from actors.live.placement import ACCOUNT, Place, Runner
 from actors.wiring import RISK, door_of, gateway_of, normalizer_of
@@ -24,6 +28,10 @@ from core.normalizer import Normalizer
 from core.price import E8
 from core.risk import Risk
 from core.strategy import Strategy
+
+if TYPE_CHECKING:
+    from actors.live.account import Venue
+    from actors.live.host import Host
 
 BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 TAG_LENGTH = 12
@@ -93,6 +101,21 @@ class Part(NamedTuple):
             periods = sorted({period for kind in kinds for period in kind.bars})
             found[one.symbol] = Normalizer(one, max(kind.levels for kind in kinds), periods)
         return found
+
+    def venue(self, host: Host, instruments: Sequence[Instrument], believed: Callable[[str], int]) -> Venue:
+        """The session with the venue; on paper what stands for it."""
+        table = self.sitting.venue
+        if self.sitting.live:
+            from actors.live import venue as live
+
+            return live.Venue(host, structs.replace(table, kline_minutes=0), credentials(table.name), instruments, believed)
+        from actors.live.paper import Paper
+
+        return Paper(host, table, instruments, self.graphs[0])
+
+    def recording(self) -> Path | None:
+        """Where the venue's frames are kept, if they are."""
+        return self.folder.market if self.sitting.record else None
 
     def start_of(self, strategy: str) -> str:
         """The argument of a strategy's start: how its ids begin, and in which life. Unique in the session, and short."""

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from actors.errors import UserError
 from actors.live.host import Host
 from actors.live.link import Link
 from actors.live.market import Market
 from actors.live.names import Address
 from actors.live.part import Part
 from actors.live.placement import ACCOUNT
+from actors.live.recent import recent
 from actors.live.schedule import Schedule
 from actors.live.seat import Device, Elsewhere, End
 from actors.wiring import RISK, market_edges, trading_edges
@@ -57,9 +59,22 @@ class Trading:
         for name, strategy in self.strategies.items():
             host.hand(name, Command(now=now, strategy=name, verb="trading", argument="off"))
             host.hand(name, Command(now=now, strategy=name, verb="start", argument=part.start_of(name)))
+            self._remind(name, now)
             for job in type(strategy).calendar:
                 self.schedule.enter(name, job)
         self.market.start()
+
+    def _remind(self, name: str, now: int) -> None:
+        """Hand a strategy the bars that closed before it began; without them it begins with what comes."""
+        strategy = self.strategies[name]
+        for instrument in strategy.instruments.values() if strategy.bars else ():
+            try:
+                bars = recent(self.part.sitting.venue, instrument, strategy.bars, now)
+            except UserError as error:
+                self.host.news(1, f"{name} begins without earlier bars", str(error))
+                continue
+            for bar in bars:
+                self.host.hand(name, bar)
 
     def heard(self, event: Event) -> None:
         """The session with the account: where it is refused, this life cannot go on, and the next one can."""
