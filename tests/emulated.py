@@ -39,16 +39,13 @@ from core.message import (
     Command,
     Message,
     NewOrderSingle,
-    News,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
     PositionReport,
-    SecurityStatus,
     Tick,
     TimeInForce,
     Timer,
     TradingState,
-    Unanswered,
 )
 from core.outcome import ASK_EVERY_NS, PROOF_NS
 from core.risk import Risk
@@ -147,7 +144,9 @@ class Box:
 
     def wake(self, at: int, key: str = "") -> None:
         world, life = self.world, self.world.life
-        world.at(at, lambda: world.hand(self.name, Timer("", at, 0, 0, at, key)) if life == world.life or "less" in self.name else None)
+        world.at(
+            at, lambda: world.hand(self.name, Timer("", at, 0, 0, at, key)) if life == world.life or "less" in self.name else None
+        )
 
     def record(self, entry: Message) -> None: ...
 
@@ -429,7 +428,9 @@ class World:
         bids, asks = self.exchange.markets[SYMBOL].book
         if bids and asks:
             best, worst = max(bids), min(asks)
-            self.hand(self.strategy.name, Tick(SYMBOL, self.now, self.now, self.now, 0, ((best, bids[best]),), ((worst, asks[worst]),)))
+            self.hand(
+                self.strategy.name, Tick(SYMBOL, self.now, self.now, self.now, 0, ((best, bids[best]),), ((worst, asks[worst]),))
+            )
         self.at(self.now + 100 * MS, self.look)
 
     def doubts(self) -> None:

@@ -59,7 +59,7 @@ AHEAD: Final = {
     "actors.live.host": "the live launch's",
     "actors.live.schedule": "the live launch's",
     "core.allowance": "the live venue's session",
-    "core.dialect.binance_session": "the live venue's",
+    "actors.live.venue": "the live account's session",
     "core.dialect.binance_routes": "the live venue's streams",
     "actors.sim.door": "simulated days of a guarded account",
     "actors.sim.marks": "simulated days of a guarded account",

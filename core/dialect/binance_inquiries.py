@@ -52,6 +52,13 @@ class Inquiries:
         self._report, self._complete = report, complete
         self._asking: set[str] = set()
 
+    def ask(self, request: OrderStatusRequest | OrderMassStatusRequest) -> None:
+        """Take a gateway's question."""
+        if isinstance(request, OrderStatusRequest):
+            self.status(request)
+        else:
+            self.everything(request)
+
     def status(self, request: OrderStatusRequest) -> None:
         """Ask what became of one order; while the same question is under way it is not asked again."""
         venue_id = self._roster.venue_id(request.cl_ord_id)

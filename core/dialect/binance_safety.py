@@ -83,9 +83,10 @@ class Safety:
             wire.transmit(request, "orders", wire.venue.answer_ms * 1_000_000, done)
 
     def end(self) -> None:
-        """Give every lease back: this house ends on purpose and with its orders as they are."""
+        """This house ends on purpose: leases are given back, but where orders still work; there they run out."""
         for symbol in sorted(self._held):
-            self._release(symbol)
+            if not self._roster.open.get(symbol):
+                self._release(symbol)
 
     # --- cancel-all
 

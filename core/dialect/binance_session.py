@@ -112,10 +112,9 @@ class Session:
         self.wire.now = now
         if isinstance(message, OrderRequest):
             self.orders.submit(message)
-        elif isinstance(message, OrderStatusRequest):
-            self.inquiries.status(message)
-        elif isinstance(message, OrderMassStatusRequest):
-            self.inquiries.everything(message)
+        elif isinstance(message, OrderStatusRequest | OrderMassStatusRequest):
+            if self.begun:  # before that the record's beginning is not known; gateways ask again
+                self.inquiries.ask(message)
         elif isinstance(message, Command) and message.verb == "cancel_all":
             self.safety.cancel_everything((message.symbol,) if message.symbol else ())
         elif isinstance(message, Command) and message.verb == "resume":
