@@ -7,7 +7,6 @@ strategy is held to its own; of sizes and values the largest holds, of exposures
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import structs
@@ -18,6 +17,7 @@ from actors.launch import priced, strategies_of
 from actors.live.credentials import credentials
 from actors.live.folder import Folder, Sitting
 from actors.live.placement import ACCOUNT, Place, Runner
+from actors.live.recording import Recording
 from actors.wiring import RISK, door_of, gateway_of, normalizer_of
 from core.door import Door
 from core.gateway import Gateway
@@ -113,9 +113,9 @@ class Part(NamedTuple):
 
         return Paper(host, table, instruments, self.graphs[0])
 
-    def recording(self) -> Path | None:
-        """Where the venue's frames are kept, if they are."""
-        return self.folder.market if self.sitting.record else None
+    def recording(self, alarm: Callable[[str], None]) -> Recording | None:
+        """What keeps the venue's frames, if they are kept."""
+        return Recording(self.folder.market, alarm) if self.sitting.record and self.place.normalizes else None
 
     def start_of(self, strategy: str) -> str:
         """The argument of a strategy's start: how its ids begin, and in which life. Unique in the session, and short."""
