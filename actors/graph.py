@@ -197,6 +197,22 @@ def read(path: str | Path, overrides: Iterable[str] = ()) -> Plan:
     return plan
 
 
+def changed(plan: Plan, overrides: Iterable[str]) -> Plan:
+    """The same plan with other values of some keys. Raises UserError as `read` does."""
+    table = msgspec.to_builtins(plan.graph)
+    for override in overrides:
+        _override(table, override)
+    path = Path(plan.folder, plan.graph.name)
+    other = structs.replace(plan, graph=_convert(table, path))
+    _check(other, path)
+    return other
+
+
+def code_of(plans: Iterable[Plan]) -> str:
+    """What names the code of several plans, short."""
+    return "+".join(sorted({plan.code_hash()[:12] for plan in plans}))
+
+
 def _override(table: dict[str, Any], override: str) -> None:
     key, equals, written = override.partition("=")
     if not equals or not key:

@@ -33,6 +33,7 @@ VERBS: Final = {
     "stop": ("actors.cli.operate:stop", "End a trading session in good order."),
     "kill": ("actors.cli.operate:kill", "Stop trading at once and cancel every open order."),
     "report": ("actors.cli.report:report", "Show a run's figures, and where its page is."),
+    "replay": ("actors.cli.replay:replay", "Feed a session's inputs to the same code again, and compare what it sends."),
     "doctor": ("actors.cli.doctor:doctor", "Look whether this machine has what the other verbs need."),
 }
 """Each verb's function (or app), and the line that `--help` shows for it."""

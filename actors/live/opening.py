@@ -15,7 +15,7 @@ import requests
 from msgspec import structs
 
 from actors.errors import Exit, UserError, nearest
-from actors.graph import Plan
+from actors.graph import Plan, code_of
 from actors.live.folder import Folder, Sitting, fresh_id
 from actors.live.keys import make
 from actors.live.operator import OPERATOR
@@ -45,7 +45,7 @@ def open_session(
     found = runners(plans)
     symbols = sorted({symbol for one in found for symbol in one.symbols})
     instruments = listed(venue, symbols)
-    code = "+".join(sorted({plan.code_hash()[:12] for plan in plans}))
+    code = code_of(plans)
     sitting = Sitting(fresh_id(), time.time_ns(), live, venue, tuple(plans), instruments, placement, markets, code, record)
     folder = Folder.create(root, sitting)
     for name in (OPERATOR, *(place.name for place in sitting.places())):

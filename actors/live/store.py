@@ -19,9 +19,11 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Final
 
-from core.journal import Bytes, records, seal
+from core.journal import Record, records, seal
 
 SYNC_S: Final = 0.005
+HELD_BYTES: Final = 16 << 20
+"""Of a journal that is read: so much of the map stays in memory."""
 
 
 class Journal:
@@ -104,10 +106,21 @@ class Journal:
 
 def entries(path: Path) -> Iterator[bytes]:
     """The whole entries of a journal's file, oldest first, whoever writes it. Raises JournalError for a damaged one."""
-    return (record.entry for record in records(_mapped(path)))
+    return (record.entry for record in kept(path))
 
 
-def _mapped(path: Path) -> Bytes:
+def kept(path: Path) -> Iterator[Record]:
+    """The whole records of a journal's file, in memory that does not grow with it. Raises JournalError for a damaged one."""
+    mapped, held = _mapped(path), 0
+    for record in records(mapped):
+        yield record
+        if record.end - held >= HELD_BYTES:
+            whole = (record.end - held) // mmap.PAGESIZE * mmap.PAGESIZE
+            mapped.madvise(mmap.MADV_DONTNEED, held, whole)  # type: ignore[union-attr]
+            held += whole
+
+
+def _mapped(path: Path) -> mmap.mmap | bytes:
     """A file's content, without reading it all at once."""
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
