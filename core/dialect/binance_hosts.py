@@ -9,6 +9,8 @@ from typing import Final, Literal
 
 from msgspec import Struct, structs
 
+from core.dialect.binance_feed import STREAMS
+
 CHECKED: Final = "2026-10-31"
 """When the facts in `core/dialect/binance_*` were last compared with the venue's documents."""
 
@@ -37,6 +39,8 @@ class VenueTable(Struct, frozen=True, forbid_unknown_fields=True):
     rest: str = ""
     stream: str = ""
     ws_api: str = ""
+    streams: tuple[str, ...] = STREAMS
+    """The kinds of streams of each instrument; `trade` and `depth@0ms` are older names that some venues still serve."""
     orders: Literal["rest", "ws"] = "rest"
     """How orders leave. Queries always go over REST."""
     window_ms: int = 2_000
