@@ -90,7 +90,6 @@ class Account:
 
     def __post_init__(self) -> None:
         self.name = self.settings.name
-        self.wallets = {asset: Decimal(text) for asset, text in self.settings.balances.items()}
 
     def leverage(self, symbol: str) -> int:
         """The leverage chosen for a symbol."""

@@ -69,8 +69,10 @@ class Exchange:
         self.desk.markets = self.markets
         instruments = {symbol: market.instrument for symbol, market in self.markets.items()}
         for one in settings.accounts:
-            self.desk.accounts[one.name] = Account(one, instruments, self.mark)
-            self.desk.accounts[one.name].dual = one.hedge_mode
+            account = self.desk.accounts[one.name] = Account(one, instruments, self.mark, dual=one.hedge_mode)
+            for asset, amount in account.settings.balances.items():
+                account.moved(asset, Decimal(amount), start)
+                account.earned(self.stamp(start), "", "TRANSFER", Decimal(amount), asset, self.desk.number(), "", "TRANSFER")
         self.accounts = self.desk.accounts
         self.keys = ListenKeys(seed, self.venue_ns(settings.listen_key_seconds), self.agenda, self.stamp, self._tell_key)
         self.funding = Funding(start, self.venue_ns(settings.funding_seconds), self.agenda, self.desk)

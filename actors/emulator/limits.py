@@ -82,7 +82,6 @@ class Counters:
             self._banned[address] = now + self.limits.ban_seconds * SECOND
             raise self.banned(self._banned[address])
         if over > 0:
-            window.used += weight == 0
             raise Refused(-1003, address, self.limits.weight_minute)
 
     def banned(self, until: int) -> Refused:

@@ -22,16 +22,15 @@ import numpy as np
 
 from actors.emulator.bars import Bars
 from actors.emulator.days import Day, Source
+from actors.emulator.present import played
 from core.kernel import state as said
 from core.kernel.layout import ASK, BID, BUY, CLEAR, CLEAR_ASK, CLEAR_BID
 from core.kernel.replay import Latency, Queue, Replay, Response
-from core.kernel.terms import Array
 from core.price import E8
 
 IDS_A_ROW: Final = 3
 TRADES_KEPT: Final = 5_000
 BETWEEN_DAYS_NS: Final = 100_000_000
-SECOND: Final = 1_000_000_000
 
 
 class Trade(NamedTuple):
@@ -42,15 +41,6 @@ class Trade(NamedTuple):
     lots: int
     ns: int
     buyer_maker: bool
-
-
-class Columns(NamedTuple):
-    """Rows as a replay takes them."""
-
-    ns: Array
-    kind: Array
-    tick: Array
-    lots: Array
 
 
 class Market:
@@ -159,24 +149,16 @@ class Market:
         self._begin(day, now)
 
     def _begin(self, day: Day, now: int) -> None:
-        origin = int(day.ns[0])
-        columns = Columns(self._mapped(day.ns, origin, now), day.kind, day.tick, day.lots)
+        columns, self._marks = played(day, now, self.speed)
         self._columns, self._rows, self._row = columns, len(columns.ns), 0
         self._ns = memoryview(np.ascontiguousarray(columns.ns))  # type: ignore[arg-type]
         self._day_end = int(columns.ns[-1]) + BETWEEN_DAYS_NS
-        self._marks = self._mapped(day.mark_ns, origin, now).tolist()
         self._mark_rows = day.mark_e8, day.index_e8, day.rate_e8
         self.replay = Replay(
             columns, columns, day.bids, day.asks, self.instrument.lot_float, Queue("risk"), Latency(0, 0), True, 256, now
         )
         self._open(day)
         self._carry(now)
-
-    def _mapped(self, ns: Array, origin: int, now: int) -> Array:
-        moved = ns - origin
-        if self.speed != 1.0:
-            moved = (moved / self.speed).astype(np.int64)
-        return moved + now
 
     def _open(self, day: Day) -> None:
         before = [(kind, tick) for kind in (BID, ASK) for tick in self.book[kind - 1]]

@@ -51,6 +51,13 @@ def brackets(ask: Ask) -> Any:
     return [{"symbol": symbol, "notionalCoef": 1.0, "brackets": listed} for symbol in asked_symbols(ask, list(ask.venue.markets))]
 
 
+def queue(ask: Ask) -> Any:
+    """GET adlQuantile: nobody is deleveraged here."""
+    sides = ("LONG", "SHORT") if ask.account.dual else ("BOTH",)
+    held = [symbol for symbol in asked_symbols(ask, ask.account.active()) if ask.account.held(symbol)]
+    return [{"symbol": symbol, "adlQuantile": dict.fromkeys(sides, 0)} for symbol in held]
+
+
 def commission(ask: Ask) -> Any:
     """GET commissionRate."""
     symbol, settings = ask.venue.desk.market(ask.parameters.symbol()).symbol, ask.account.settings
@@ -163,6 +170,8 @@ PRIVATE: Final[Table] = {
     ("GET", "/fapi/v1/rateLimit/order"): Endpoint(lambda ask: ask.venue.counters.order_limits(), 1, "signed"),
     ("GET", "/fapi/v1/userTrades"): Endpoint(user_trades, 5, "signed"),
     ("GET", "/fapi/v1/forceOrders"): Endpoint(lambda ask: [], 20, "signed"),
+    ("GET", "/fapi/v1/adlQuantile"): Endpoint(queue, 5, "signed"),
+    ("GET", "/fapi/v1/apiTradingStatus"): Endpoint(lambda ask: {"indicators": {}, "updateTime": ask.stamp}, 1, "signed"),
     ("GET", "/fapi/v1/positionSide/dual"): Endpoint(lambda ask: {"dualSidePosition": ask.account.dual}, 30, "signed"),
     ("GET", "/fapi/v1/multiAssetsMargin"): Endpoint(lambda ask: {"multiAssetsMargin": ask.account.multi_assets}, 30, "signed"),
     ("GET", "/fapi/v1/feeBurn"): Endpoint(lambda ask: {"feeBurn": False}, 30, "signed"),

@@ -228,6 +228,14 @@ def ticker_daily(ask: Ask) -> Any:
     return rows[0] if single else rows
 
 
+def open_interest(ask: Ask) -> Any:
+    """GET openInterest: what the accounts of this venue hold; nobody else holds anything here."""
+    one = market(ask)
+    accounts = ask.venue.accounts.values()
+    lots = sum(abs(position.lots) for account in accounts for position in account.held(one.symbol))
+    return {"openInterest": one.instrument.qty_text(lots), "symbol": one.symbol, "time": ask.stamp}
+
+
 PUBLIC: Final[Table] = {
     ("GET", "/fapi/v1/ping"): Endpoint(lambda ask: {}),
     ("GET", "/fapi/v1/time"): Endpoint(lambda ask: {"serverTime": ask.stamp}),
@@ -241,6 +249,7 @@ PUBLIC: Final[Table] = {
     ("GET", "/fapi/v1/premiumIndex"): Endpoint(premium_index, with_symbol(1, 10)),
     ("GET", "/fapi/v1/fundingRate"): Endpoint(funding_rate),
     ("GET", "/fapi/v1/fundingInfo"): Endpoint(funding_info),
+    ("GET", "/fapi/v1/openInterest"): Endpoint(open_interest),
     ("GET", "/fapi/v1/ticker/bookTicker"): Endpoint(book_ticker, with_symbol(2, 5)),
     ("GET", "/fapi/v1/ticker/price"): Endpoint(ticker_price, with_symbol(1, 2)),
     ("GET", "/fapi/v2/ticker/price"): Endpoint(ticker_price, with_symbol(1, 2)),
