@@ -16,6 +16,7 @@ import msgspec
 from actors.crew import ray_here
 from actors.errors import Exit, UserError
 from actors.live.folder import Folder
+from actors.live.log import lines
 from actors.live.names import SERVICE, Names
 from actors.live.placement import Place
 from actors.live.process import Process
@@ -29,7 +30,7 @@ class Crew:
 
     def __init__(self, ray: Any, folder: Folder) -> None:
         sitting = folder.read()
-        self._ray = ray
+        self._ray, self._folder = ray, folder
         self.names = ray.remote(num_cpus=0, max_restarts=-1)(Names).options(name=SERVICE, namespace=sitting.id).remote()
         self.places: list[Place] = sitting.places()
         actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=4)(Process)
@@ -45,7 +46,9 @@ class Crew:
             try:
                 ready = self._ray.get(answer, timeout=2 * READY_S)
             except self._ray.exceptions.RayError as error:
-                raise UserError(f"{name} does not start: {str(error).strip().splitlines()[-1]}") from error
+                told = [one.text for _, one in lines(self._folder.log(name)) if one.level == "error" and one.text]
+                why = (told[-1] if told else str(error)).strip().splitlines()[-1]
+                raise UserError(f"{name} does not start: {why}; more is in {self._folder.log(name)}") from error
             if not ready:
                 raise UserError(f"{name} does not start within {READY_S:g} s: see its log", Exit.TIMED_OUT)
 

@@ -113,9 +113,9 @@ class Part(NamedTuple):
 
         return Paper(host, table, instruments, self.graphs[0])
 
-    def recording(self, alarm: Callable[[str], None]) -> Recording | None:
+    def recording(self) -> Recording | None:
         """What keeps the venue's frames, if they are kept."""
-        return Recording(self.folder.market, alarm) if self.sitting.record and self.place.normalizes else None
+        return Recording(self.folder.market) if self.sitting.record and self.place.normalizes else None
 
     def start_of(self, strategy: str) -> str:
         """The argument of a strategy's start: how its ids begin, and in which life. Unique in the session, and short."""

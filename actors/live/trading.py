@@ -34,8 +34,8 @@ class Trading:
         self.strategies = part.strategies()
         self.normalizers = part.normalizers()
         self.mailboxes = {name: Mailbox(type(one).sampling()) for name, one in self.strategies.items()}
-        kept = part.recording(lambda words: host.soon(lambda: host.news(2, "the market is not recorded any more", words)))
-        self.market = Market(host, part.sitting.venue, part.instruments(part.place.normalizes), host.loop.frame, kept)
+        instruments = part.instruments(part.place.normalizes)
+        self.market = Market(host, part.sitting.venue, instruments, part.recording())
         self.schedule = Schedule(host.clock, lambda node, timer: host.soon(lambda: host.hand(node, timer)))
 
     def begin(self) -> None:
