@@ -59,10 +59,10 @@ def unseal(frame: bytes | bytearray | memoryview) -> Envelope:
 
 def fits(source: str, target: str, body: bytes) -> str:
     """Why this cannot be a frame, "" when it can: asked before a message gets its number, not when it leaves."""
+    if target and len(source) <= NAME_CHARACTERS_MAX >= len(target) and len(body) <= BODY_BYTES_MAX:
+        return ""
     if not target:
         return "a message without a target is a word of the session"
     if max(len(source), len(target)) > NAME_CHARACTERS_MAX:
         return f"a name has more than {NAME_CHARACTERS_MAX} characters"
-    if len(body) > BODY_BYTES_MAX:
-        return f"{len(body)} bytes are more than a message may have on a link ({BODY_BYTES_MAX})"
-    return ""
+    return f"{len(body)} bytes are more than a message may have on a link ({BODY_BYTES_MAX})"

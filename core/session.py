@@ -165,11 +165,12 @@ class Session:
     def flush(self, now: int) -> list[bytes]:
         """The frames that may leave now: the session's words, then messages by number."""
         frames, out, ack = [], self.outgoing, self._taken + 1
-        for word in self._words:
-            seq = out.next_seq if type(word) is Logon else out.cursor
-            frames.append(seal(Envelope(seq, ack, now, False, "", "", encode(word))))
-        self._words.clear()
-        if self.machine.state == "up" and out.waits:
+        if self._words:
+            for word in self._words:
+                seq = out.next_seq if type(word) is Logon else out.cursor
+                frames.append(seal(Envelope(seq, ack, now, False, "", "", encode(word))))
+            self._words.clear()
+        if self.machine.state == "up" and out.cursor < out.next_seq:
             frames += out.frames(now, ack)
         if frames:
             self._spoke, self._told = now, self._taken

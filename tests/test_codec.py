@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,3 +83,31 @@ def test_an_empty_tick_is_stale_and_has_no_prices() -> None:
     tick = Tick("BTCUSDT")
     assert tick.stale
     assert (tick.bid, tick.ask, tick.two_sided, tick.vwap) == (0, 0, False, 0.0)
+
+
+def fuzz(count: int, seed: int) -> tuple[int, int]:
+    """Any bytes are a message or a WireError. Returns how many of each there were."""
+    rng = np.random.default_rng(seed)
+    frames = [encode(kind(symbol="BTCUSDT", transact_time=1, now=2**40)) for kind in EVERY_TYPE]
+    frames += [encode(Tick("BTCUSDT", bids=((5, 1), (4, 2)), asks=((6, 1),)))]
+    fine = wrong = 0
+    for which, place, byte, second in rng.integers(0, 1 << 16, (count, 4)).tolist():
+        damaged = bytearray(frames[which % len(frames)])
+        damaged[place % len(damaged)] = byte & 255
+        if second & 1:
+            damaged[second % len(damaged)] ^= 1 << (byte & 7)
+        try:
+            decode(damaged)
+            fine += 1
+        except WireError:
+            wrong += 1
+    return fine, wrong
+
+
+def test_damaged_messages_of_every_type_are_messages_or_wire_errors() -> None:
+    assert min(fuzz(20_000, 1)) > 500
+
+
+@pytest.mark.slow
+def test_a_million_damaged_messages_are_messages_or_wire_errors() -> None:
+    assert min(fuzz(1_000_000, 2)) > 25_000

@@ -181,7 +181,7 @@ def test_what_no_frame_can_hold_gets_no_number() -> None:
     assert outgoing.next_seq == 1
     name = "\U0001f600" * NAME_CHARACTERS_MAX
     outgoing.number(name, name, b"x" * BODY_BYTES_MAX)
-    assert len(next(outgoing.frames(2**63 - 1, 2**63 - 1))) <= FRAME_BYTES_MAX
+    assert len(outgoing.frames(2**63 - 1, 2**63 - 1)[0]) <= FRAME_BYTES_MAX
 
 
 def test_numbers_that_the_journal_does_not_have_are_filled_by_saying_so() -> None:

@@ -67,19 +67,21 @@ class Broadcast:
 
     def read(self, socket: zmq.SyncSocket, arrived: list[Arrival]) -> None:
         """All that waits in a subscribed socket."""
-        name, count = self.subscribed[socket], 0
-        while count < BATCH_MAX and socket.get(zmq.EVENTS) & _IN:  # type: ignore[operator]
-            count += 1
+        name = self.subscribed[socket]
+        for _ in range(BATCH_MAX):
             frame = socket.recv(_NOW)
             try:
-                envelope = unseal(memoryview(frame)[frame.find(b"\0") + 1 :])
+                self._hear(name, unseal(memoryview(frame)[frame.find(b"\0") + 1 :]), arrived)
             except WireError:
                 self.damaged += 1
-                continue
-            if self._where.get(envelope.source, name) != name:
-                self.forged += 1
-                continue
-            seq, target = envelope.seq, envelope.target
-            self.missed += max(seq - self._seen.get((name, target), seq - 1) - 1, 0)
-            self._seen[name, target] = seq
-            arrived.append(Arrival("latest", name, seq, envelope.source, target, envelope.body, envelope.sent))
+            if not socket.get(zmq.EVENTS) & _IN:  # type: ignore[operator]
+                return
+
+    def _hear(self, name: str, envelope: Envelope, arrived: list[Arrival]) -> None:
+        if self._where.get(envelope.source, name) != name:
+            self.forged += 1
+            return
+        seq, target = envelope.seq, envelope.target
+        self.missed += max(seq - self._seen.get((name, target), seq - 1) - 1, 0)
+        self._seen[name, target] = seq
+        arrived.append(Arrival("latest", name, seq, envelope.source, target, envelope.body, envelope.sent))

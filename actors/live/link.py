@@ -145,9 +145,9 @@ class Link:
 
         Raises WireError for what no frame can hold, SessionFull when memory is full and no journal stands behind it.
         """
-        peer = self._peer(name)
+        peer = self._peers.get(name) or self._peer(name)
         seq = peer.outgoing.number(source, target, encode(message))
-        if peer.session.state == "up":
+        if peer.session.machine.state == "up":
             self._put(peer, now or self._clock.now())
         return seq
 
@@ -172,27 +172,32 @@ class Link:
 
     # --- what arrives
 
-    def receive(self, now: int) -> list[Arrival]:
-        """All that has arrived. A logon waits for the next call when something is before it, so that this is taken first."""
+    def receive(self, now: int, ready: Iterable[tuple[Any, int]] | None = None) -> list[Arrival]:
+        """All that has arrived; `ready` is what a poll just found, if there was one.
+
+        A logon waits for the next call when something is before it, so that this is taken first.
+        """
         arrived: list[Arrival] = []
         if self._waiting is not None:
             waiting, self._waiting = self._waiting, None
             self._knock(now, *waiting)
-        for socket, _ in self._pollers[0].poll(0):
-            if socket is self._router:
-                self._read_router(now, arrived)
-            elif socket in self._by_dealer:
-                self._read_dealer(now, socket, arrived)
-            elif socket in self._broadcast.subscribed:
-                self._broadcast.read(socket, arrived)
-            elif socket is self._door.socket:
-                self._door.answer()
+        for socket, _ in self._pollers[0].poll(0) if ready is None else ready:
+            try:
+                if socket is self._router:
+                    self._read_router(now, arrived)
+                elif socket in self._by_dealer:
+                    self._read_dealer(now, socket, arrived)
+                elif socket in self._broadcast.subscribed:
+                    self._broadcast.read(socket, arrived)
+                elif socket is self._door.socket:
+                    self._door.answer()
+            except zmq.Again:
+                pass  # it was ready when the poll said so
         return arrived
 
     def _read_router(self, now: int, arrived: list[Arrival]) -> None:
-        router, count = self._router, 0
-        while self._waiting is None and count < BATCH_MAX and router.get(zmq.EVENTS) & _IN:  # type: ignore[operator]
-            count += 1
+        router = self._router
+        for _ in range(BATCH_MAX):
             route = router.recv(_NOW)
             peer = self._by_route.get(route)
             part: Any = router.recv(_NOW, copy=peer is not None)
@@ -204,14 +209,18 @@ class Link:
                 self._hear(now, peer, part, arrived)
             elif arrived:
                 self._waiting = route, part
+                return
             else:
                 self._knock(now, route, part)
+            if not router.get(zmq.EVENTS) & _IN:  # type: ignore[operator]
+                return
 
     def _read_dealer(self, now: int, dealer: zmq.SyncSocket, arrived: list[Arrival]) -> None:
-        peer, count = self._by_dealer[dealer], 0
-        while count < BATCH_MAX and peer.dealer is dealer and dealer.get(zmq.EVENTS) & _IN:  # type: ignore[operator]
-            count += 1
+        peer = self._by_dealer[dealer]
+        for _ in range(BATCH_MAX):
             self._hear(now, peer, dealer.recv(_NOW), arrived)
+            if peer.dealer is not dealer or not dealer.get(zmq.EVENTS) & _IN:  # type: ignore[operator]
+                return
 
     def _hear(self, now: int, peer: Peer, frame: bytes, arrived: list[Arrival]) -> None:
         """A frame of a peer's connection."""
@@ -315,11 +324,11 @@ class Link:
 
     def _put(self, peer: Peer, now: int) -> None:
         """Send what a session has to say, note what happened to it, and cut the connection of one that ended."""
-        session = peer.session
+        session, dealer = peer.session, peer.dealer
         try:
             for frame in session.flush(now):
-                if peer.dealer is not None:
-                    peer.dealer.send(frame, _NOW)
+                if dealer is not None:
+                    dealer.send(frame, _NOW)
                 else:
                     self._router.send(peer.route, _NOW | zmq.SNDMORE)
                     self._router.send(frame, _NOW)
@@ -328,7 +337,7 @@ class Link:
         if session.events:
             self._events += session.events
             session.events.clear()
-        if session.state in ("down", "refused"):
+        if session.machine.state in ("down", "refused"):
             self._cut(peer)
             peer.retry_at = now + RETRY_NS
 
