@@ -1,0 +1,252 @@
+"""`astrarium replay`: a session that was recorded repeats byte for byte, and what does not is told with its cause."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.cli.main import main
+from actors.errors import Exit
+from actors.live.folder import Folder
+from actors.live.placement import ACCOUNT
+from actors.live.store import entries
+from actors.replay.session import replayed
+from core.codec import decode, encode
+from core.journal import seal
+from core.message import NewOrderSingle
+from core.tape import Entry, read
+from tests.recorded import MARKET, OWN, Recording, recorded
+
+STRATEGY = "own.BTCUSDT"
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """The verb, as a user types it: its exit code and what it said on stdout and stderr."""
+
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(["replay", "--sessions", str(tmp_path / "sessions"), *words])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def rewritten(path: Path, change: Callable[[int, Entry], Entry | None]) -> None:
+    """Write a tape anew with changed lines; None leaves one out."""
+    lines = [change(number, line) for number, line in enumerate(read(entries(path)))]
+    kept = [msgspec.msgpack.encode(line) for line in lines if line is not None]
+    path.write_bytes(b"".join(seal(number, entry) for number, entry in enumerate(kept)))
+
+
+def orders(path: Path) -> list[int]:
+    """The lines on which the strategy sends a new order."""
+    sent = [(number, line) for number, line in enumerate(read(entries(path))) if (line.node, line.way) == (STRATEGY, ">")]
+    return [number for number, line in sent if isinstance(decode(line.frame), NewOrderSingle)]
+
+
+def test_a_session_repeats_byte_for_byte(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recorded(tmp_path)
+    code, out, err = run()
+    assert code == Exit.FINE, out
+    assert "equal: " in out
+    assert err == ""
+    code, out, _ = run("--json")
+    told = json.loads(out)
+    assert told["equal"]
+    assert (told["differences"], told["notes"]) == (0, [])
+    took = {one["node"]: one for one in told["nodes"]}
+    assert set(took) == {"risk", "gateway:BTCUSDT", "door:BTCUSDT", "normalizer:BTCUSDT", STRATEGY}
+    assert all(one["inputs"] > 40 and one["outputs"] > 20 for one in took.values())
+
+
+def test_the_first_difference_is_named_with_its_cause_and_field_by_field(tmp_path: Path, run: Callable[..., Any]) -> None:
+    path = recorded(tmp_path).tape(MARKET, 1)
+    at = orders(path)[4]
+
+    def change(number: int, line: Entry) -> Entry:
+        if number == at:
+            order = decode(line.frame)
+            assert isinstance(order, NewOrderSingle)
+            order.price += 7
+            line.frame = encode(order)
+        return line
+
+    rewritten(path, change)
+    code, out, _ = run("--most", "1")
+    assert code == Exit.ERROR
+    lines = out.splitlines()
+    (first,) = [
+        number for number, line in enumerate(lines) if line.startswith(f"market-BTCUSDT.1.tape, entry {at:,}, {STRATEGY}")
+    ]
+    assert "cause: at 20" in lines[first + 1]
+    assert f"entry {at - 1:,}: Tick BTCUSDT" in lines[first + 1]
+    assert "NewOrderSingle, which differ in" in lines[first + 2]
+    assert lines[first + 3].split()[0] == "price:"
+    was, now = int(lines[first + 3].split()[1]), int(lines[first + 3].split()[3])
+    assert was == now + 7
+    assert "1 differences" in out
+    _, out, _ = run("--json")
+    (shown,) = json.loads(out)["shown"]
+    assert shown["fields"] == {"price": [str(was), str(now)]}
+    assert shown["cause"]["message"]["type"] == "Tick"
+
+
+def test_a_ticks_digest_that_differs_names_the_frame(tmp_path: Path, run: Callable[..., Any]) -> None:
+    path = recorded(tmp_path).tape(MARKET, 1)
+    digests = [number for number, line in enumerate(read(entries(path))) if line.way == "#"]
+
+    def change(number: int, line: Entry) -> Entry:
+        if number == digests[9]:
+            line.frame = bytes(8)
+        return line
+
+    rewritten(path, change)
+    code, out, _ = run("--node", "normalizer:BTCUSDT")
+    assert code == Exit.ERROR
+    assert f"entry {digests[9]:,}, normalizer:BTCUSDT" in out
+    assert "the frame {" in out
+    assert "digest 0000000000000000" in out
+    assert STRATEGY not in out
+
+
+def test_another_parameter_shows_what_it_would_have_changed_of_that_strategy_alone(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    recorded(tmp_path)
+    code, out, _ = run("--set", "strategy.offset=5", "--json")
+    told = json.loads(out)
+    assert code == Exit.ERROR
+    assert "strategy.offset=5" in told["notes"][0]
+    differ = {one["node"]: one["differences"] for one in told["nodes"] if one["differences"]}
+    assert set(differ) == {STRATEGY}
+    assert differ[STRATEGY] == told["differences"] > 10
+    assert told["shown"][0]["fields"]["price"]
+    assert len(told["shown"]) == 10
+
+
+def test_words_that_mean_nothing_are_said_so(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recorded(tmp_path, steps=8)
+    code, _, err = run("--set", "strategy.ofset=5")
+    assert (code, "offset" in err) == (Exit.CONFIGURATION, True)
+    code, _, err = run("--node", "gateway:ETHUSDT")
+    assert (code, "gateway:BTCUSDT" in err) == (Exit.NOT_FOUND, True)
+    code, _, err = run("2020")
+    assert (code, "no session '2020'" in err) == (Exit.NOT_FOUND, True)
+    assert run("--most", "-1")[0] == Exit.CONFIGURATION
+    assert run(str(tmp_path / "sessions" / "s0"))[0] == Exit.FINE
+
+
+def test_code_that_has_changed_is_told_first_and_what_it_changes_is_shown(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recorded(tmp_path)
+    (tmp_path / "own.py").write_text(OWN.replace("% 3 == 0", "% 4 == 0"))
+    code, out, _ = run("--node", STRATEGY)
+    assert code == Exit.ERROR
+    assert out.startswith("the code has changed since")
+
+
+def test_a_strategy_that_fails_only_now_is_a_difference_with_its_exception(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recorded(tmp_path)
+    code, out, _ = run("--set", "strategy.fail_at=9", "--most", "1")
+    assert code == Exit.ERROR
+    assert "it fails now: RuntimeError: no more" in out
+    assert "RuntimeError: no more │" in out
+
+
+def test_a_strategy_that_failed_live_fails_again_and_that_is_equal(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recorded(tmp_path, "fail_at = 30")
+    code, out, _ = run()
+    assert code == Exit.FINE, out
+    assert "RuntimeError: no more" in out
+    assert run("--set", "strategy.fail_at=0")[0] == Exit.ERROR
+
+
+def test_a_tape_that_was_torn_by_a_kill_is_equal(tmp_path: Path, run: Callable[..., Any]) -> None:
+    folder = recorded(tmp_path)
+    for path in (folder.tape(MARKET, 1), folder.tape(ACCOUNT)):
+        size = path.stat().st_size
+        for less in range(1, 2_000, 97):
+            os.truncate(path, size - less)
+            found = replayed(Folder(folder.path))
+            assert found.exit_code == Exit.FINE, found.shown
+    code, out, _ = run()
+    assert code == Exit.FINE
+    assert "ends within a record" in out
+
+
+def test_a_damaged_tape_says_where_and_the_others_are_replayed(tmp_path: Path, run: Callable[..., Any]) -> None:
+    path = recorded(tmp_path).tape(MARKET, 1)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    code, out, _ = run()
+    assert code == Exit.CONFIGURATION
+    assert "market-BTCUSDT.1.tape is damaged: record " in out
+    assert " at byte " in out
+    _, out, _ = run("--json")
+    assert {one["node"]: one["outputs"] for one in json.loads(out)["nodes"]}["risk"] > 0
+
+
+def test_an_entry_of_another_version_says_which(tmp_path: Path, run: Callable[..., Any]) -> None:
+    path = recorded(tmp_path, steps=8).tape(ACCOUNT)
+    with path.open("ab") as file:
+        count = sum(1 for _ in entries(path))
+        file.write(seal(count, msgspec.msgpack.encode(Entry(1, "risk", "<", b"\x91\xa2ZZ"))))
+    code, out, _ = run()
+    assert code == Exit.CONFIGURATION
+    assert "of another version: entry" in out
+
+
+def test_each_life_of_a_markets_host_is_replayed_with_fresh_nodes_and_the_accounts_lives_as_one(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    recording = Recording(tmp_path)
+    recording.begin_account()
+    recording.begin_market(1)
+    recording.trade(80)
+    recording.kill(MARKET)
+    recording.trade(4)
+    recording.begin_market(2)
+    recording.trade(80)
+    recording.kill(ACCOUNT)
+    recording.begin_account()
+    recording.trade(80)
+    recording.end()
+    code, out, _ = run("--json")
+    told = json.loads(out)
+    assert code == Exit.FINE, told["shown"]
+    assert [(one["host"], one["epoch"], one["lives"]) for one in told["tapes"]] == [
+        (ACCOUNT, 0, 2),
+        (MARKET, 1, 1),
+        (MARKET, 2, 1),
+    ]
+    assert [one["epoch"] for one in told["nodes"] if one["node"] == STRATEGY] == [1, 2]
+    assert min(one["outputs"] for one in told["nodes"]) > 10
+
+
+def test_an_account_that_was_killed_in_the_middle_of_a_write_and_came_back_is_equal(
+    tmp_path: Path, run: Callable[..., Any]
+) -> None:
+    recording = Recording(tmp_path)
+    recording.begin_account()
+    recording.begin_market(1)
+    recording.trade(100)
+    recording.kill(ACCOUNT)
+    path = recording.folder.tape(ACCOUNT)
+    lines = [*read(entries(path))]
+    last = max(number for number, line in enumerate(lines) if (line.node, line.way) == ("risk", ">"))
+    content = b"".join(seal(number, entry) for number, entry in enumerate([*entries(path)][:last]))
+    path.write_bytes(content + b"\x10\x00\x00")
+    recording.begin_account()
+    recording.trade(60)
+    recording.end()
+    code, out, _ = run("--json")
+    told = json.loads(out)
+    assert code == Exit.FINE, told["shown"]
+    assert sum(one["unwritten"] for one in told["nodes"]) > 0
