@@ -59,7 +59,7 @@ class Wire:
     def taken(self, peer: str, seq: int) -> None:
         self.acknowledged.append((peer, seq))
 
-    def receive(self, now: int) -> list[tuple[str, str, int, str, str, bytes, int]]:
+    def receive(self, now: int, ready: object = None) -> list[tuple[str, str, int, str, str, bytes, int]]:
         arrived = list(self.inward)
         self.inward.clear()
         return arrived

@@ -153,8 +153,8 @@ class Account:
         verb = "connected" if isinstance(event, Up) else "disconnected"
         for name in strategies:
             self.host.hand(RISK, Command(now=now, strategy=name, verb=verb))
-        if strategies:
-            self.host.news(0 if verb == "connected" else 1, f"{event.peer} is {verb}", getattr(event, "text", ""))
+        if strategies and not isinstance(event, Fresh):
+            self.host.news(verb != "connected", f"{event.peer} is {verb}", getattr(event, "text", ""))
 
     def moved(self, name: str, address: Address) -> None:
         """Another host is somewhere new: what it publishes of marks and ticks is for risk."""

@@ -113,9 +113,9 @@ class Host:
             due = min(due, self._wakes[0][0])
         if self._inbox or any(seat.mailbox.ready for seat in self.strategies):  # type: ignore[union-attr]
             due = 0
-        self.loop.wait(due)
+        ready = self.loop.wait(due)
         now = self.loop.run_calls()
-        self._arrive(now)
+        self._arrive(now, ready)
         self._wake_up(now)
         frames = self.loop.frames
         for _ in range(len(frames)):
@@ -132,9 +132,9 @@ class Host:
             self._behind.clear()
             self.departures.settle(self.clock.now())
 
-    def _arrive(self, now: int) -> None:
+    def _arrive(self, now: int, ready: list[tuple[Any, int]]) -> None:
         """What came over the link goes to whom it is for; what is no message, or for nobody, is done with."""
-        arrived = self.link.receive(now)
+        arrived = self.link.receive(now, ready)
         for event in self.link.events():
             self.heard(event)
         for lane, peer, seq, _, target, frame, _ in arrived:

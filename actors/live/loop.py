@@ -11,7 +11,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Final
+from typing import Any, Final
 
 import zmq
 
@@ -59,8 +59,8 @@ class Loop:
         self._count += 1
         heappush(self._timed, (when, self._count, call))
 
-    def wait(self, until: int) -> None:
-        """Sleep until a time, or until something happens.
+    def wait(self, until: int) -> list[tuple[Any, int]]:
+        """Sleep until a time, or until something happens; returns the sockets that may be read.
 
         The loop says that it sleeps before it looks whether there is something to do, and whoever brings something looks whether
         it sleeps after having put it down: so nothing is brought unseen.
@@ -73,6 +73,7 @@ class Loop:
         for socket, _ in ready:
             if socket == self._bell:
                 os.eventfd_read(self._bell)
+        return ready
 
     def run_calls(self) -> int:
         """Run what other threads brought and what is due; returns the time then."""

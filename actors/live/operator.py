@@ -75,9 +75,9 @@ class Operator:
             if time.monotonic() >= end:
                 return False
             now = self._clock.now()
-            self._loop.wait(min(self._link.tick(now), now + STEP_NS))
+            ready = self._loop.wait(min(self._link.tick(now), now + STEP_NS))
             now = self._loop.run_calls()
-            for arrival in self._link.receive(now):
+            for arrival in self._link.receive(now, ready):
                 message = decode(arrival.frame)
                 if isinstance(message, News):
                     self._heard.append((arrival.peer, message))

@@ -29,8 +29,8 @@ class Carrier(Protocol):
     def taken(self, peer: str, seq: int) -> None:
         """A message of a peer's session is on the tape."""
 
-    def receive(self, now: int) -> Iterable[Any]:
-        """What has arrived: (lane, peer, seq, source, target, frame, sent_ns)."""
+    def receive(self, now: int, ready: Iterable[tuple[Any, int]] | None = None) -> Iterable[Any]:
+        """What has arrived, if `ready` is what a poll found: (lane, peer, seq, source, target, frame, sent_ns)."""
 
     def events(self) -> list[Event]:
         """What happened to sessions; those of one `receive` are older than what it gave."""
