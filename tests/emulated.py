@@ -1,10 +1,10 @@
-"""Seeded sessions against the emulated venue, in virtual time: `python -m tests.emulated --seeds N`; a failing seed is the bug report.
+"""Seeded sessions against the emulated venue, in virtual time: `python -m tests.emulated --seeds N`; a failing seed is a report.
 
 Everything but the sockets is real: a strategy that trades at random, risk, gateways, the session with the venue, and the venue
-itself (`actors/emulator/exchange.py`), which knows its protocol and nothing of us. A seed draws a market and which faults the road
-between has: requests that never arrive, arrive late, or whose answers are lost; answers 503, 429, -1021, -1007 instead of the
-true ones, with and without execution; frames that come late or twice or never; connections cut, in a burst of fills too, keys that
-expire, and the account's process dying. Then calm, in which all must converge; then the audit, from the venue's own books.
+itself (`actors/emulator/exchange.py`), which knows its protocol and nothing of us. A seed draws a market and which faults the
+road between has: requests that never arrive, arrive late, or whose answers are lost; answers 503, 429, -1021, -1007 instead of
+the true ones, with and without execution; frames that come late or twice or never; connections cut, in a burst of fills too, keys
+that expire, and the account's process dying. Then calm, in which all must converge; then the audit, from the venue's own books.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ UNHEARD_NS_MAX: Final = 2 * UNKNOWN_NS_MAX
 """Where questions are lost too: each takes four seconds to be given up."""
 BROKEN: Final = {
     "503": (503, b'{"code":0,"msg":"Unknown error, please check your request or try again later."}'),
-    "1007": (408, b'{"code":-1007,"msg":"Timeout waiting for response from backend server. Send status unknown; execution status unknown."}'),
+    "1007": (408, b'{"code":-1007,"msg":"Timeout waiting for response from backend server. Execution status unknown."}'),
 }  # fmt: skip
 REFUSED: Final = {
     "busy": (503, b"Service Unavailable.", {}),
@@ -329,21 +329,23 @@ class World:
         if change and ask.method == "POST":
             self.left[parse_qs(urlsplit(ask.target).query)["newClientOrderId"][0]] += 1
         out = self.trip()
-        if not change:
-            if self.strikes("query_lost"):
-                self.answer(ask, ask.timeout_ns, None)
-            else:
-                self.at(self.now + out, lambda: self.arrive(ask))
-        elif self.strikes("refused"):
+        if change:
+            self.befall(ask, out)
+        elif self.strikes("query_lost"):
+            self.answer(ask, ask.timeout_ns, None)
+        else:
+            self.at(self.now + out, lambda: self.arrive(ask))
+
+    def befall(self, ask: Ask, out: int) -> None:
+        """What becomes of a request that changes something."""
+        if self.strikes("refused"):
             status, body, headers = REFUSED[self.random.choice(sorted(REFUSED))]
             if ask.method == "POST":
                 self.left[parse_qs(urlsplit(ask.target).query)["newClientOrderId"][0]] -= 1
             self.answer(ask, 2 * out, Answer(status, headers, body))
         elif self.strikes("never_arrives"):
-            if self.random.random() < 0.5:
-                self.answer(ask, ask.timeout_ns, None)
-            else:
-                self.answer(ask, 2 * out, self.broken())
+            silent = self.random.random() < 0.5
+            self.answer(ask, ask.timeout_ns if silent else 2 * out, None if silent else self.broken())
         elif self.strikes("arrives_late"):
             self.answer(ask, ask.timeout_ns, None)
             self.at(self.now + self.random.randrange(10 * SECOND), lambda: self.arrive(ask, answers=False))
