@@ -129,11 +129,14 @@ class Gateway:
             return
         order = self._find(report.cl_ord_id) or self._find(report.orig_cl_ord_id) or self._take_in(report)
         if order is not None:
+            before = order.cl_ord_id
             if not order.on_report(report):
                 return
             report.cum_qty, report.leaves_qty = order.cum_qty, order.leaves_qty
             if not report.orig_cl_ord_id:
                 report.cl_ord_id = order.cl_ord_id
+            elif not order.working:
+                report.orig_cl_ord_id = before  # what ended is known to risk by this one
             self._keep(now, order)
         report.strategy = self._owner.get(report.cl_ord_id) or self._owner.get(report.orig_cl_ord_id, "")
         report.now = now
@@ -253,7 +256,7 @@ class Gateway:
         """Cancel: now, one by one, or by the venue's own cancel-all, and then one by one what that has left."""
         by_venue = command.verb == "cancel_all"
         for order in {id(order): order for order in self.orders.values()}.values():
-            if order.working and command.strategy in ("", self._owner[order.request.cl_ord_id]):
+            if not order.done and command.strategy in ("", self._owner[order.request.cl_ord_id]):
                 self._withdrawals.add(order, now + ASK_EVERY_NS if by_venue else now)
         if by_venue:
             self._outbox.send(command)

@@ -177,7 +177,7 @@ class Risk:
         """Why an order that may add `more` lots is refused; "" when it is approved. The module's list is this order."""
         symbol, side = order.symbol, order.side
         state = self.states.strictest(symbol) if self.states else None
-        if self.roster.away(order.strategy):
+        if order.strategy in self.roster.absent:
             return f"{order.strategy} is not connected"
         if state is not None and state.state == TradingState.HALT:
             return f"{symbol} is halted by {state.source}: {state.text}"
@@ -236,7 +236,8 @@ class Risk:
         self.working.report(report)
         if news:
             self._executed(now, report)
-        self.send(self.roster.admit(now, self.working))
+        if self.roster.absent:
+            self.send(self.roster.admit(now, self.working))
 
     def _executed(self, now: int, report: ExecutionReport) -> None:
         self.send(self.roster.apply(now, report))

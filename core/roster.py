@@ -20,7 +20,7 @@ class Roster:
     def __init__(self, instruments: Iterable[Instrument]) -> None:
         self._instruments = tuple(instruments)
         self.ledgers: dict[str, Ledger] = {}
-        self._away: dict[str, bool] = {}
+        self.absent: dict[str, bool] = {}
         """Those that may not trade; True once they are back and only wait for their orders' end."""
         self._told: dict[str, bool] = {}
         """Those that have begun from a position that they were told."""
@@ -35,10 +35,6 @@ class Roster:
         """What a strategy's own executions come to, in lots."""
         ledger = self.ledgers.get(strategy)
         return ledger.position(symbol) if ledger is not None else 0
-
-    def away(self, strategy: str) -> bool:
-        """Whether a strategy may not trade."""
-        return strategy in self._away
 
     def apply(self, now: int, report: ExecutionReport) -> Iterator[Message]:
         """Count a new execution for its owner; what that has to be told of it beside the report itself.
@@ -58,19 +54,17 @@ class Roster:
 
     def leave(self, strategy: str) -> None:
         """A strategy's session is lost."""
-        self._away[strategy] = False
+        self.absent[strategy] = False
 
     def enter(self, now: int, strategy: str, working: WorkingOrders) -> Iterator[Message]:
         """A strategy has begun anew."""
-        self._away[strategy] = True
+        self.absent[strategy] = True
         yield from self.admit(now, working)
 
     def admit(self, now: int, working: WorkingOrders) -> Iterator[Message]:
         """What those are told that are back and have nothing left of their earlier life."""
-        if not self._away:
-            return
-        for strategy in [name for name, back in self._away.items() if back and not working.owned(name)]:
-            del self._away[strategy]
+        for strategy in [name for name, back in self.absent.items() if back and not working.owned(name)]:
+            del self.absent[strategy]
             self._told[strategy] = True
             for one in self._instruments:
                 yield self._position(now, strategy, one.symbol)

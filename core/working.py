@@ -8,10 +8,12 @@ report speaks of them. While the outcome of a request is unknown its instrument 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from msgspec import Struct
 
 from core.message import (
+    ExecType,
     ExecutionReport,
     NewOrderSingle,
     OrderCancelReject,
@@ -21,6 +23,9 @@ from core.message import (
     Unanswered,
 )
 from core.price import BUY, Side
+
+ENDS: Final = (ExecType.CANCELED, ExecType.EXPIRED, ExecType.REJECTED)
+PENDING: Final = (OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE)
 
 
 class Working(Struct):
@@ -99,22 +104,24 @@ class WorkingOrders:
     # --- answers
 
     def report(self, report: ExecutionReport) -> None:
-        """What the venue says is left of an order."""
-        if self._doubted:
-            self._decide(report)
+        """What the venue says is left of an order.
+
+        Nothing left is the end of it, unless a replace is unanswered: that may have been accepted, and what was executed since
+        may be more than the quantity of before.
+        """
         working = self._take(report.cl_ord_id) or self._take(report.orig_cl_ord_id)
-        if not report.leaves_qty and report.ord_status not in (OrdStatus.PENDING_CANCEL, OrdStatus.PENDING_REPLACE):
-            return
         if working is None:
-            if not report.leaves_qty or not report.cl_ord_id:
-                return
             working = Working(report.symbol, report.side, 0, report.price, report.strategy)
         working.leaves, working.cum = report.leaves_qty, report.cum_qty
         if working.asked:
             accepted = working.asked.get(report.cl_ord_id)
             working.price = accepted[1] if accepted else working.price
             working.asked = {key: terms for key, terms in working.asked.items() if key != report.cl_ord_id}
-        self._put(report.cl_ord_id, working)
+        ended = not working.leaves and (report.exec_type in ENDS or not working.asked) and report.ord_status not in PENDING
+        if self._doubted:
+            self._decide(report, ended)
+        if not ended and report.cl_ord_id:
+            self._put(report.cl_ord_id, working)
 
     def reject(self, reject: OrderCancelReject) -> None:
         """A cancel or replace was refused: it asks for nothing any more."""
@@ -122,6 +129,8 @@ class WorkingOrders:
         working = self._orders.get(reject.orig_cl_ord_id)
         if working is not None and working.asked:
             working.asked = {key: terms for key, terms in working.asked.items() if key != reject.cl_ord_id}
+            if not working.leaves and not working.asked:
+                self._take(reject.orig_cl_ord_id)
 
     def doubt(self, message: Unanswered) -> None:
         """The outcome of a request is unknown."""
@@ -131,11 +140,11 @@ class WorkingOrders:
         """Whether the outcome of any request about this instrument is unknown."""
         return bool(self._doubted) and any(one.symbol == symbol for one in self._doubted.values())
 
-    def _decide(self, report: ExecutionReport) -> None:
-        """A report decides what was unknown of its own id, and, when nothing is left of the order, of every request about it."""
+    def _decide(self, report: ExecutionReport, ended: bool) -> None:
+        """A report decides what was unknown of its own id, and, where it is the order's end, of every request about it."""
         ids = (report.cl_ord_id, report.orig_cl_ord_id)
         for cl_ord_id, one in tuple(self._doubted.items()):
-            if cl_ord_id == report.cl_ord_id or (not report.leaves_qty and one.orig_cl_ord_id in ids):
+            if cl_ord_id == report.cl_ord_id or (ended and one.orig_cl_ord_id in ids):
                 del self._doubted[cl_ord_id]
 
     def _put(self, cl_ord_id: str, working: Working) -> None:

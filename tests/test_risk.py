@@ -420,3 +420,25 @@ def test_while_an_outcome_is_unknown_its_instrument_takes_only_what_reduces_and_
     account.settle()
     account.ask(NewOrderSingle("BTCUSDT", cl_ord_id="h", side=BUY, price=100, order_qty=1))
     assert len(account.to_venue) == 1, "the end of b decided what was unknown of it"
+
+
+def test_a_fill_of_more_than_the_old_quantity_leaves_an_order_working_while_its_replace_is_unanswered() -> None:
+    """The replace was accepted, its answer is lost, and what is executed under the new terms is heard of first."""
+    account = Account(Limits(position=10))
+    account.ask(new("a", 2))
+    account.settle()
+    account.ask(replace("r", "a", 7))
+    account.arrive()
+    account.to_house.clear()
+    account.risk.on(0, Unanswered("BTCUSDT", 1, cl_ord_id="r", orig_cl_ord_id="a"))
+    report = ExecutionReport(
+        "BTCUSDT", 9, cl_ord_id="a", exec_id="f", exec_type=ExecType.TRADE, side=BUY, order_qty=7, cum_qty=5, leaves_qty=0,
+        last_qty=5, last_px=100,
+    )  # fmt: skip
+    account.risk.on(0, report)
+    assert account.risk.exposed("BTCUSDT", BUY) == 7
+    assert "is unknown" in account.refusal(new("b", 1))
+    account.risk.on(0, OrderCancelReject("BTCUSDT", cl_ord_id="r", orig_cl_ord_id="a"))
+    assert account.risk.exposed("BTCUSDT", BUY) == 5
+    account.ask(new("c", 5))
+    assert len(account.to_venue) == 1
