@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from cyclopts import Parameter
 
@@ -32,6 +32,9 @@ class Finding(NamedTuple):
 def doctor(
     *,
     store: Annotated[Path, Parameter(name="--store")] = Path("store"),
+    venue: Annotated[Literal["production", "demo", "emulator"] | None, Parameter(name="--venue")] = None,
+    url: Annotated[str, Parameter(name="--url")] = "",
+    keys: Annotated[Path | None, Parameter(name="--keys")] = None,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Look whether this machine has what the other verbs need.
@@ -40,10 +43,23 @@ def doctor(
     ----------
     store
         The tick store's folder; one that is not there is no fault.
+    venue
+        Look at a venue as well, with the account's key: clock, filters, permissions, streams. Nothing is traded.
+    url
+        Where that venue is, if everything of it is at one address (an emulator's: http://127.0.0.1:8900).
+    keys
+        A file with ASTRARIUM_KEY and ASTRARIUM_SECRET that only its owner can read; without it they come from the environment.
     json
         Print one JSON array instead of a table.
     """
     found = [finding for check in CHECKS for finding in check(store)]
+    if venue is not None:
+        from actors.cli.checkup import checkup
+        from actors.live.credentials import credentials
+        from core.dialect.binance_hosts import VenueTable
+
+        table = VenueTable(venue)
+        found += checkup(table.at(url) if url else table, credentials(venue, path=keys))
     _print_json(found) if json else _print_table(found)
     return int(Exit.FINE if all(finding.good for finding in found) else Exit.ERROR)
 
