@@ -91,7 +91,9 @@ class Checker:
         self.off: dict[str, bool] = {}
         self.rows: dict[tuple[str, str], list[int]] = {}
         self.side: dict[tuple[str, str], int] = {}
-        self.left_at: list[deque[int]] = [deque() for _ in (*STRATEGIES, "")]
+        self.left_at: dict[tuple[str, int], deque[int]] = {
+            (name, period): deque() for name in (*STRATEGIES, "") for period in (SECOND, 10 * SECOND)
+        }
         self.likes: dict[tuple[Any, ...], int] = {}
         self.unknown: dict[str, str] = {}
         self.unknown_of: dict[str, str] = {}
@@ -139,10 +141,11 @@ class Checker:
         """A request comes out of the door. Gateways' own cancels are no strategy's requests."""
         if "-x" in request.cl_ord_id:
             return
-        for times in (self.left_at[STRATEGIES.index(request.strategy)], self.left_at[-1]):
-            times.append(now)
-            while times[0] <= now - 10 * SECOND:
-                times.popleft()
+        for (name, period), times in self.left_at.items():
+            if name in ("", request.strategy):
+                times.append(now)
+                while times[0] <= now - period:
+                    times.popleft()
         if isinstance(request, OrderCancelRequest):
             return
         self.looked += 1
@@ -169,12 +172,11 @@ class Checker:
                 self.fault(now, request, f"meets our own {other.id}")
 
     def paces(self, now: int, request: Any) -> None:
-        number = STRATEGIES.index(request.strategy)
-        for times, second, ten in (
-            (self.left_at[number], GUARD.strategy_requests_1s, GUARD.strategy_requests_10s),
-            (self.left_at[-1], GUARD.requests_1s, GUARD.requests_10s),
+        for name, second, ten in (
+            (request.strategy, GUARD.strategy_requests_1s, GUARD.strategy_requests_10s),
+            ("", GUARD.requests_1s, GUARD.requests_10s),
         ):
-            if len(times) > ten or sum(one > now - SECOND for one in times) > second:  # type: ignore[operator]
+            if len(self.left_at[name, SECOND]) > second or len(self.left_at[name, 10 * SECOND]) > ten:  # type: ignore[operator]
                 self.fault(now, request, "is too fast")
         if request.strategy in self.off:
             self.fault(now, request, "is of a strategy that is off")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -378,10 +377,11 @@ def test_no_stream_of_orders_takes_the_account_past_any_limit_at_the_venue() -> 
 
 
 @pytest.mark.slow
-def test_a_million_orders_take_the_account_past_no_limit_at_the_venue() -> None:
-    words = sum((checked(125_000, seed).words for seed in range(2, 10)), Counter())
+@pytest.mark.parametrize("seed", range(2, 10))
+def test_a_million_orders_in_eight_streams_take_the_account_past_no_limit_at_the_venue(seed: int) -> None:
+    words = checked(125_000, seed).words
     for reason in REASONS:
-        assert sum(count for key, count in words.items() if reason in key) > 100, reason
+        assert sum(count for key, count in words.items() if reason in key) > 10, reason
 
 
 REASONS = (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from core.account import INVERSE_UNITS, Account
 from core.instrument import Instrument, Key
 from core.ledger import Ledger
-from core.message import ExecType, ExecutionReport, Funding
+from core.message import ExecType, ExecutionReport, Funding, PositionReport
 from core.price import BUY, E8, SELL
 
 LINEAR = Instrument(Key("binance_usdm", "BTCUSDT"), "0.10", "0.001")
@@ -232,3 +232,71 @@ def ends(instrument: Instrument, reports: Sequence[ExecutionReport]) -> tuple[An
     for report in reports:
         one.apply(report)
     return one.position, one.flow_units, one.turnover_units, one.trades, one.cash_exact
+
+
+# --- positions to begin from
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([BUY, SELL]), st.integers(1, 50), st.integers(900, 1100)), max_size=12), st.integers(0, 12)
+)
+def test_an_account_that_begins_from_anothers_report_goes_on_as_if_it_had_seen_all(fills: list[Any], cut: int) -> None:
+    """Position and cost to the last unit, whichever of the executions arrive before the report; money to the 1e-8."""
+    for instrument in (LINEAR, INVERSE):
+        whole, begun = Account(instrument), Account(instrument)
+        reports = [fill(str(number), side, qty, price, 7, instrument.symbol) for number, (side, qty, price) in enumerate(fills)]
+        for report in reports[:cut]:
+            whole.apply(report)
+        told = whole.report(now=5)
+        heard = reports[cut // 2 :]
+        for report in heard[: len(heard) // 2]:
+            begun.apply(report)
+        assert begun.open(told)
+        for report in (*heard[len(heard) // 2 :], *reports[cut // 2 :]):
+            begun.apply(report)
+        for report in reports[cut:]:
+            whole.apply(report)
+        if cut // 2 < len(reports[:cut]) and len(heard) // 2 < cut - cut // 2:
+            continue  # the report overtook executions that it holds: on one session that cannot be
+        assert (begun.position, begun.cost_units) == (whole.position, whole.cost_units)
+        assert begun.cash == pytest.approx(whole.cash, abs=2e-8)
+        assert not begun.open(told)
+
+
+def test_the_report_of_an_account_says_what_it_comes_to() -> None:
+    account = booked(fill("a", BUY, 10, 1000, 3), fill("b", SELL, 4, 1100, 3))
+    account.fund(Funding("BTCUSDT", 7, funding_rate_e8=10_000, mark_price_e8=100 * E8))
+    report = account.report(now=9, strategy="mm")
+    assert (report.symbol, report.strategy, report.now, report.transact_time) == ("BTCUSDT", "mm", 9, 0)
+    assert (report.qty, report.cost_units, report.exec_id) == (6, 6_000, "b")
+    assert report.cash_e8 == 4 * 100 * 10**4 - 6 - 6_000
+    fresh = Account(LINEAR)
+    fresh.open(report)
+    assert fresh.equity(1_050) == pytest.approx(account.equity(1_050))
+    assert fresh.cash_exact == account.cash_exact
+
+
+def test_what_is_not_later_than_an_opening_position_is_in_it_fills_and_funding_alike() -> None:
+    account = booked(fill("early", BUY, 5, 1000))
+    account.open(PositionReport("BTCUSDT", 100, qty=7, cost_units=7_000))
+    assert account.position == 7
+    late = fill("late", SELL, 2, 1000)
+    late.transact_time = 101
+    old = fill("old", SELL, 2, 1000)
+    old.transact_time = 100
+    assert (account.apply(old), account.apply(late), account.position) == (False, True, 5)
+    assert account.fund(Funding("BTCUSDT", 100, funding_rate_e8=E8, mark_price_e8=E8)) == 0
+    assert account.fund(Funding("BTCUSDT", 101, funding_rate_e8=E8, mark_price_e8=E8)) != 0
+    account.open(PositionReport("BTCUSDT", 200, qty=1, cost_units=1_000))
+    assert account.position == 1, "a later report holds all that was before it"
+
+
+def test_executions_let_go_are_still_known() -> None:
+    account = booked(fill("a", BUY, 5, 1000), fill("b", BUY, 3, 1000))
+    account.open(PositionReport("BTCUSDT", qty=50, cost_units=1, exec_id="a"))
+    assert account.position == 53
+    assert not account.apply(fill("a", BUY, 5, 1000))
+    account.apply(bust("c", "a"))
+    assert account.position == 53
+    account.apply(bust("d", "b"))
+    assert (account.position, account.executions.qty) == (50, 0)

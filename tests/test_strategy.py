@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import pytest
@@ -20,14 +20,18 @@ from core.message import (
     Liquidity,
     Message,
     NewOrderSingle,
+    News,
     OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
     OrdStatus,
     OrdType,
+    PositionReport,
+    SecurityStatus,
     Tick,
     TimeInForce,
     Timer,
+    TradingState,
 )
 from core.price import BUY, E8, SELL
 from core.strategy import GTX, MS, SECOND, ParameterError, Strategy, when
@@ -470,3 +474,127 @@ def test_flatten_cancels_first_and_then_closes_what_is_held_once_with_an_order_t
     desk.report(closing.cl_ord_id, ExecType.REJECTED, OrdStatus.REJECTED, order_qty=2)
     assert desk.sent[-1] is closing
     assert desk.strategy.buy(100, 1).status == OrdStatus.REJECTED
+
+
+# --- what people and hosts say
+
+
+class Told:
+    """A strategy and what it sends."""
+
+    def __init__(self, kind: type[Strategy] = Plain, **parameters: Any) -> None:
+        self.sent: list[Any] = []
+        self.wakes: list[tuple[int, str]] = []
+        self.strategy = kind("mm", [BTC], **parameters)
+        self.strategy.bind(self)
+
+    def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def wake(self, at: int, key: str = "") -> None:
+        self.wakes.append((at, key))
+
+    def record(self, entry: Message) -> None: ...
+
+    def say(self, verb: str, argument: str = "") -> Any:
+        """A command; the last thing that it sent since, or None."""
+        before = len(self.sent)
+        self.strategy.on(7, Command(verb=verb, argument=argument))
+        return self.sent[-1] if len(self.sent) > before else None
+
+
+def test_ids_are_made_of_the_tag_and_the_epoch_that_it_was_started_with_or_of_its_name() -> None:
+    desk = Told()
+    desk.say("start", "live.mm.BTC 1790000000")
+    assert desk.strategy.buy(1000, 1).cl_ord_id == "live.mm.BTC-1790000000-1"
+    plain = Told()
+    plain.say("start", "5")
+    assert plain.strategy.buy(1000, 1).cl_ord_id == "mm-5-1"
+
+
+def test_a_stopped_strategy_cancels_what_works_and_trades_no_more_until_it_is_started_again() -> None:
+    desk = Told()
+    strategy = desk.strategy
+    desk.say("start", "tag 5")
+    idle, moving = strategy.buy(1000, 3), strategy.buy(990, 3)
+    strategy.replace(moving, 991, 3)
+    desk.say("stop")
+    assert [one.orig_cl_ord_id for one in desk.sent if isinstance(one, OrderCancelRequest)] == [idle.cl_ord_id]
+    replaced = ExecutionReport("BTCUSDT", 9, cl_ord_id="tag-5-3", orig_cl_ord_id="tag-5-2", exec_id="r", order_qty=3, price=991,
+                               exec_type=ExecType.REPLACED, leaves_qty=3)  # fmt: skip
+    strategy.on(8, replaced)
+    assert desk.sent[-1].orig_cl_ord_id == "tag-5-3", "what had a request pending ends once that is answered"
+    before = len(desk.sent)
+    refused = strategy.buy(1000, 1)
+    strategy.replace(idle, 1001, 3)
+    assert (refused.status, len(desk.sent), strategy.trading) == (OrdStatus.REJECTED, before, False)
+    desk.say("trading", "on")
+    assert not strategy.trading, "the account's leave does not start what a person stopped"
+    desk.say("start")
+    assert strategy.trading
+    assert strategy.buy(1000, 1).cl_ord_id == "tag-5-7", "counting goes on, and so does the epoch"
+    assert [name for name, _ in strategy.called if name == "start"] == ["start"]
+
+
+def test_a_reject_after_the_stop_lets_the_cancel_follow() -> None:
+    desk = Told()
+    desk.say("start", "5")
+    order = desk.strategy.buy(1000, 3)
+    desk.strategy.replace(order, 999, 3)
+    desk.say("stop")
+    desk.strategy.on(8, OrderCancelReject("BTCUSDT", cl_ord_id="mm-5-2", orig_cl_ord_id="mm-5-1", cxl_rej_response_to="G"))
+    assert isinstance(desk.sent[-1], OrderCancelRequest)
+
+
+class Changing(Plain):
+    """Refuses one value, and writes down what changed."""
+
+    def on_parameters(self, changed: Mapping[str, Any]) -> None:
+        if self.depth == 13:
+            raise ParameterError("13 is unlucky", "depth")
+        self.called.append(("changed", changed))
+
+
+@pytest.mark.parametrize(
+    ("written", "name", "value"),
+    [
+        ("order_qty=0.5", "order_qty", 0.5), ("order_qty = 2", "order_qty", 2.0), ("depth=9", "depth", 9),
+        ("eager=true", "eager", True), ("eager=false", "eager", False), ("label=a=b", "label", "a=b"),
+    ],
+)  # fmt: skip
+def test_parameters_change_while_it_trades(written: str, name: str, value: Any) -> None:
+    desk = Told(Changing)
+    answer = desk.say("set", written)
+    assert isinstance(answer, News)
+    assert (answer.urgency, answer.headline, answer.source) == (0, f"{name} is {value}", "mm")
+    assert getattr(desk.strategy, name) == value
+    assert desk.strategy.called[-1] == ("changed", {name: value})
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("dept=9", "Changing has no parameter 'dept': did you mean 'depth'?"),
+        ("depth=much", "Changing.depth is a int, not 'much' (str)"),
+        ("depth=1.5", "Changing.depth is a int, not 1.5 (float)"),
+        ("eager=1", "Changing.eager is a bool, not '1' (str)"),
+        ("depth=13", "13 is unlucky"),
+        ("", "has no parameter ''"),
+    ],
+)
+def test_what_is_no_parameter_or_no_value_of_it_changes_nothing_and_is_answered(written: str, words: str) -> None:
+    desk = Told(Changing)
+    before = {name: getattr(desk.strategy, name) for name in Changing.parameters()}
+    answer = desk.say("set", written)
+    assert (answer.urgency, answer.headline) == (1, "no parameter was changed")
+    assert words in answer.text
+    assert {name: getattr(desk.strategy, name) for name in Changing.parameters()} == before
+
+
+def test_it_begins_from_the_position_that_it_is_told_and_hears_what_may_be_traded() -> None:
+    desk = Told()
+    desk.strategy.on(1, PositionReport("BTCUSDT", strategy="mm", qty=7, cost_units=7_000, cash_e8=E8))
+    desk.strategy.on(1, PositionReport("DOGEUSDT", strategy="mm", qty=7))
+    assert desk.strategy.position() == 7
+    desk.strategy.on(2, SecurityStatus("BTCUSDT", source="risk", state=TradingState.REDUCE))
+    assert desk.strategy.states == {"BTCUSDT": TradingState.REDUCE}
