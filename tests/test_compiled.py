@@ -176,6 +176,7 @@ def test_sets_that_go_through_the_day_together_are_their_roads(day: PreparedDay,
 def test_what_cannot_be_compiled_says_why(tmp_path: Path) -> None:
     assert uncompiled(read(GRAPH)) == ""
     assert "midnight" in uncompiled(read(GRAPH, ['midnight="carry"']))
+    assert "[guard]" in uncompiled(read(GRAPH, ["guard.collar=0.05"]))
     assert "Bollinger is no quoting strategy" in uncompiled(read(ROOT / "strategies" / "bollinger.toml"))
     (tmp_path / "own.py").write_text(
         "from strategies.market_maker import MarketMaker\n\n\n"

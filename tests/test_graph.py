@@ -6,11 +6,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from actors.errors import Exit, UserError
-from actors.graph import Plan, describe, read
+from actors.graph import LimitsTable, Plan, describe, read
+from actors.guard import LIVE_DEFAULTS, GuardTable
 from core.instrument import Instrument, Key
+from core.limits import KEYS, GuardLimits, Limits
 
 BTC = Instrument(Key("binance_usdm", "BTCUSDT"), "0.1", "0.001")
 
@@ -79,6 +82,7 @@ def test_what_is_left_out_has_a_default(folder: Path) -> None:
         (GRAPH + "[busy_us]\nframes = 1\n", "[busy_us] 'frames': did you mean 'frame'?"),
         (GRAPH + "[latency]\norder_entry_ms = 1\n", "did you mean 'order_entry_us'?"),
         (GRAPH + "[limit]\nposition = 1\n", "unknown key 'limit': did you mean 'limits'?"),
+        (GRAPH + "[guard]\ncollor = 0.1\n", "unknown key [guard] 'collor': did you mean 'collar'?"),
         (GRAPH.replace("gamma", "gama"), "no parameter 'gama': did you mean 'gamma'?"),
         (GRAPH.replace("Idle", "Idel"), "has no strategy 'Idel': did you mean 'Idle'?"),
     ],
@@ -177,7 +181,13 @@ def test_an_edited_strategy_file_is_read_again(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("override", "together"),
-    [("capital=1", False), ("strategy.use=idle.py:Pair", True), ("limits.exposure=1000", True), ("limits.position=1", False)],
+    [
+        ("capital=1", False),
+        ("strategy.use=idle.py:Pair", True),
+        ("limits.exposure=1000", True),
+        ("guard.requests_1s=9", True),
+        ("limits.position=1", False),
+    ],
 )
 def test_instruments_run_together_where_a_strategy_or_an_account_limit_spans_them(
     folder: Path, override: str, together: bool
@@ -193,8 +203,6 @@ def test_warmup_minutes_and_carrying_are_read_off_the_midnight_policy(folder: Pa
 
 
 def test_limits_in_base_currency_become_whole_lots_rounded_down() -> None:
-    from actors.graph import LimitsTable
-
     limits = LimitsTable(order_qty=0.0509, position=1e-05, open_orders=3, order_value=1234.5).of(BTC)
     assert (limits.order_qty, limits.position, limits.open_orders, limits.order_value_e8) == (50, 0, 3, 123_450_000_000)
     assert LimitsTable().of(BTC).position is None
@@ -237,3 +245,35 @@ def test_the_graphs_that_ship_are_right(name: str) -> None:
     shipped = read(Path(__file__).resolve().parent.parent / "strategies" / f"{name}.toml")
     parameters: dict[str, Any] = shipped.strategy_class().parameters()
     assert set(shipped.graph.parameters) == set(parameters)
+
+
+def test_a_guard_is_read_in_the_units_of_people_and_is_nowhere_where_it_is_not_written(folder: Path) -> None:
+    bare = plan(folder)
+    assert bare.graph.guarded is None
+    assert "guards" not in describe(bare.graph)
+    assert b"guard" not in msgspec.json.encode(bare.graph)
+    written = """
+[guard]
+collar = 0.05
+stale_ms = 5000
+requests_1s = 20
+refuse_self_trade = true
+repeats = 7
+repeats_s = 1.5
+strategy_position = 0.0025
+drawdown = 0.1
+"""
+    table = plan(folder, text=GRAPH + written).graph.guarded
+    assert table is not None
+    assert table.limits(BTC) == GuardLimits(
+        collar_e8=5_000_000, stale_ns=5_000_000_000, requests_1s=20, refuse_self_trade=True, repeats=7, repeats_ns=1_500_000_000,
+        drawdown_e8=10_000_000,
+    )  # fmt: skip
+    assert table.of(Limits(position=9), BTC) == Limits(position=9, strategy_position=2)
+    assert "collar 0.05" in describe(plan(folder, text=GRAPH + written).graph)["guards"]
+    assert "must not be negative" in refused(folder, text=GRAPH + "[guard]\ncollar = -1.0\n")
+
+
+def test_every_limit_of_a_graph_can_be_changed_by_its_name_while_it_trades() -> None:
+    assert {*LimitsTable.__struct_fields__, *GuardTable.__struct_fields__} == set(KEYS)
+    assert LIVE_DEFAULTS.limits(BTC).repeats is not None
