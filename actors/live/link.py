@@ -30,7 +30,8 @@ from core.ports import Clock
 from core.session import HEARTBEAT_NS, Event, Refused
 
 LOOK_NS: Final = 100_000_000
-"""How often connections are looked at: a process that died is missed by who initiated within this, by the other after 1.25 s."""
+"""How often the door and connections are looked at. A handshake waits so long for the doorkeeper, and no stranger wakes the loop;
+a process that died is missed by who initiated within this, by the other after 1.25 s."""
 RETRY_NS: Final = 100_000_000
 """Between two attempts to connect: a refused one costs some 0.2 ms."""
 GOODBYE_MS: Final = 100
@@ -77,8 +78,7 @@ class Link:
         self._events: list[Event] = []
         self._waiting: tuple[bytes, Any] | None = None
         self._due = 0
-        for socket in (self._router, self._door.socket):
-            self._watch(socket)
+        self._watch(self._router)
 
     @property
     def addresses(self) -> tuple[str, str, str]:
@@ -189,8 +189,6 @@ class Link:
                     self._read_dealer(now, socket, arrived)
                 elif socket in self._broadcast.subscribed:
                     self._broadcast.read(socket, arrived)
-                elif socket is self._door.socket:
-                    self._door.answer()
             except zmq.Again:
                 pass  # it was ready when the poll said so
         return arrived
@@ -278,6 +276,7 @@ class Link:
         if now < self._due:
             return self._due
         due = now + LOOK_NS
+        self._door.answer()
         for peer in list(self._peers.values()):
             session = peer.session
             if peer.connected:
@@ -299,7 +298,7 @@ class Link:
             peer.session.leave(f"{self.name} ends")
             if peer.connected:
                 self._put(peer, self._clock.now())
-        for socket in [self._router, self._door.socket, *self._by_dealer, *self._broadcast.subscribed]:
+        for socket in [self._router, *self._by_dealer, *self._broadcast.subscribed]:
             self._unwatch(socket)
         self._context.destroy(GOODBYE_MS)
 
