@@ -41,20 +41,29 @@ SYMBOL = "BTCUSDT"
 MARKET = f"market:{SYMBOL}"
 BTC = Instrument(Key("binance_usdm", SYMBOL), "0.1", "0.001")
 OWN = '''
-"""Buys below the best bid, further below with `offset`; fails at its tick number `fail_at`."""
-from core.message import Tick
-from core.strategy import Strategy
+"""Buys at the best bid, below it with `offset`, or takes every `take_ms`; fails at its tick number `fail_at`."""
+from core.message import Tick, Timer
+from core.strategy import MS, Strategy
 
 
 class Own(Strategy):
     offset: int = 0
     fail_at: int = 0
+    take_ms: int = 0
 
     def on_start(self) -> None:
         self.seen = 0
+        if self.take_ms:
+            self.every(self.take_ms * MS, "take")
+
+    def on_timer(self, timer: Timer) -> None:
+        if self.tick.two_sided:
+            self.buy(self.tick.ask + 9, 2)
 
     def on_tick(self, tick: Tick) -> None:
         self.seen += 1
+        if self.take_ms:
+            return
         if self.seen == self.fail_at:
             raise RuntimeError("no more")
         if not tick.two_sided:
@@ -109,7 +118,7 @@ class Wire:
 
     def taken(self, peer: str, seq: int) -> None: ...
 
-    def receive(self, now: int) -> list[tuple[str, str, int, str, str, bytes, int]]:
+    def receive(self, now: int, ready: object = None) -> list[tuple[str, str, int, str, str, bytes, int]]:
         arrived = list(self.inward)
         self.inward.clear()
         return arrived
@@ -121,11 +130,25 @@ class Wire:
         return now + 10_000 * MS
 
 
-class Desk:
-    """A venue that acknowledges every order, fills each other one at once, and cancels what it is asked to."""
+class Paced(Clock):
+    """A clock that the test sets; it goes on by a microsecond whenever it is looked at."""
 
-    def __init__(self, host: Host) -> None:
-        self.host = host
+    __slots__ = ("time",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = time.time_ns()
+
+    def now(self) -> int:
+        self.time += 1_000
+        return self.time
+
+
+class Desk:
+    """A venue that acknowledges every order, fills one of so many at once, and cancels what it is asked to."""
+
+    def __init__(self, host: Host, fills: int) -> None:
+        self.host, self.fills = host, fills
         self.count = 0
         self.open: dict[str, NewOrderSingle] = {}
 
@@ -140,7 +163,7 @@ class Desk:
             self.count += 1
             self.open[message.cl_ord_id] = message
             self._say(now, message, ExecType.NEW, OrdStatus.NEW)
-            if self.count % 2:
+            if self.count % self.fills == 0:
                 self._say(now, message, ExecType.TRADE, OrdStatus.FILLED, message.order_qty)
                 del self.open[message.cl_ord_id]
         elif isinstance(message, OrderCancelRequest) and message.orig_cl_ord_id in self.open:
@@ -167,10 +190,10 @@ class Desk:
 
 
 class Seated(Part):
-    """A part whose venue is the desk."""
+    """A part whose venue is the desk. It fills all that takes."""
 
     def venue(self, host: Host, *given: Any) -> Desk:
-        return Desk(host)
+        return Desk(host, 1 if self.graphs[0].parameters.get("take_ms") else 2)
 
 
 class Recording:
@@ -189,7 +212,10 @@ class Recording:
         self.hosts: dict[str, Host] = {}
         self.tapes: dict[str, Journal] = {}
         self.news: list[News] = []
-        self.venue = Venue(start=time.time_ns() // MS * MS, skew_ns=0)
+        self.clock = Paced()
+        self.venue = Venue(start=self.clock.time // MS * MS, skew_ns=MS)
+        self.funding = self.venue.now + 3_600_000 * MS
+        self.market: list[bytes] = []
 
     @property
     def plans(self) -> Sequence[Plan]:
@@ -200,7 +226,7 @@ class Recording:
         part = Seated(self.folder, self.sitting, place, epoch)
         self.tapes[name] = Journal(self.folder.tape(name, epoch))
         wire = Wire(name, self.wires, part.where())
-        host = self.hosts[name] = Host(name, Loop(Clock()), wire, self.tapes[name], self.news.append)
+        host = self.hosts[name] = Host(name, Loop(self.clock), wire, self.tapes[name], self.news.append)
         return host, part
 
     def begin_account(self) -> Account:
@@ -242,12 +268,16 @@ class Recording:
 
     def trade(self, steps: int) -> None:
         """The market goes on by so many steps, each frame a turn of both hosts."""
-        self.venue.mark(self.venue.now + 3_600_000 * MS)
-        self.venue.run(steps, snapshot_at=2)
+        for begin in range(0, steps, 40):
+            self.venue.mark(self.funding)
+            self.venue.run(min(40, steps - begin), snapshot_at=-1 if begin else 2)
         for line in self.venue.cut():
+            stamp, frame = line.split(b" ", 1)
+            self.clock.time = max(self.clock.time, int(stamp))
             if MARKET in self.hosts:
-                host = self.hosts[MARKET]
-                host.loop.frame(f"normalizer:{SYMBOL}", host.clock.now(), line.split(b" ", 1)[1])
+                received = self.clock.now()
+                self.hosts[MARKET].loop.frame(f"normalizer:{SYMBOL}", received, frame)
+                self.market.append(b"%d %s" % (received, frame))
             for _ in range(2):
                 for one in list(self.hosts.values()):
                     one.turn(0)
@@ -266,6 +296,8 @@ class Recording:
                 one.turn(0)
         for name in list(self.hosts):
             self.kill(name)
+        if self.market:
+            self.venue.save(self.folder.market / f"{SYMBOL}-1.gz", self.market)
         return self.folder
 
 

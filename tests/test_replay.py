@@ -19,7 +19,7 @@ from actors.live.store import entries
 from actors.replay.session import replayed
 from core.codec import decode, encode
 from core.journal import seal
-from core.message import NewOrderSingle
+from core.message import ExecType, ExecutionReport, NewOrderSingle, PositionReport
 from core.tape import Entry, read
 from tests.recorded import MARKET, OWN, Recording, recorded
 
@@ -250,3 +250,75 @@ def test_an_account_that_was_killed_in_the_middle_of_a_write_and_came_back_is_eq
     told = json.loads(out)
     assert code == Exit.FINE, told["shown"]
     assert sum(one["unwritten"] for one in told["nodes"]) > 0
+
+
+def test_the_shadow_trades_the_recorded_market_and_what_differs_stands_beside_it(tmp_path: Path, run: Callable[..., Any]) -> None:
+    folder = recorded(tmp_path, "take_ms = 500", steps=400)
+    code, out, _ = run("--shadow", "--json")
+    assert code == Exit.FINE
+    told = json.loads(out)
+    (pair,) = told["pairs"]
+    live, shadow = pair["live"], pair["shadow"]
+    reports = [decode(line.frame) for line in read(entries(folder.tape(ACCOUNT))) if (line.node, line.way) == ("risk", "<")]
+    fills = [one for one in reports if isinstance(one, ExecutionReport) and one.exec_type == ExecType.TRADE]
+    lots = sum(one.last_qty for one in fills)
+    assert live["fills"] == len(fills) > 10
+    assert live["bought"] == pytest.approx(lots / 1_000)
+    assert live["buy_price"] == pytest.approx(sum(one.last_qty * one.last_px for one in fills) / lots / 10)
+    assert (live["position"], live["sold"], live["sell_price"]) == (live["bought"], 0, None)
+    assert [live[name] for name in ("requests", "fills", "bought", "position")] == [
+        shadow[name] for name in ("requests", "fills", "bought", "position")
+    ]
+    assert 0 <= live["buy_price"] - shadow["buy_price"] <= 2
+    assert shadow["fees"] == pytest.approx(0.0005 * shadow["bought"] * shadow["buy_price"], rel=1e-3)
+    last = (live["bought"] * live["buy_price"]) + live["pnl"]
+    assert shadow["pnl"] == pytest.approx(last - shadow["bought"] * shadow["buy_price"] - shadow["fees"], abs=1e-6)
+    assert {"market impact", "queue", "order latency", "paper"} <= set(told["assumptions"])
+    page = Path(told["page"]).read_text()
+    assert page.count('class="plot"') == 1
+    assert "own.BTCUSDT" in page
+    code, out, _ = run("--shadow")
+    assert code == Exit.FINE
+    assert f"{live['fills']}" in next(line for line in out.splitlines() if "fills" in line)
+
+
+def test_the_shadow_of_another_parameter_and_of_orders_that_wait(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recorded(tmp_path, steps=300)
+    _, out, _ = run("--shadow", "--json")
+    (pair,) = json.loads(out)["pairs"]
+    assert pair["live"]["fills"] > pair["shadow"]["fills"]
+    _, out, _ = run("--shadow", "--json", "--set", "strategy.take_ms=200")
+    told = json.loads(out)
+    assert told["pairs"][0]["shadow"]["fills"] > 10
+    assert "strategy.take_ms=200" in told["assumptions"]["parameters"]
+
+
+def test_a_later_life_pauses_the_shadow_and_an_opening_position_is_its_beginning(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recording = Recording(tmp_path, "take_ms = 500")
+    recording.begin_account()
+    recording.hosts[ACCOUNT].hand("risk", PositionReport("BTCUSDT", 0, 1, 1, STRATEGY, 50, 50 * 639_500))
+    recording.begin_market(1)
+    recording.trade(200)
+    recording.kill(MARKET)
+    recording.trade(8)
+    recording.begin_market(2)
+    recording.trade(200)
+    recording.end()
+    _, out, _ = run("--shadow", "--json")
+    told = json.loads(out)
+    (pair,) = told["pairs"]
+    assert pair["live"]["position"] == pytest.approx(0.05 + pair["live"]["bought"])
+    assert pair["shadow"]["position"] == pytest.approx(0.05 + pair["shadow"]["bought"])
+    assert abs(pair["live"]["fills"] - pair["shadow"]["fills"]) <= 1
+    assert "own.BTCUSDT 2 times" in told["assumptions"]["restarts"]
+
+
+def test_a_shadow_without_a_recorded_market_says_so(tmp_path: Path, run: Callable[..., Any]) -> None:
+    folder = recorded(tmp_path, steps=8)
+    for path in folder.market.glob("*"):
+        path.unlink()
+    code, _, err = run("--shadow")
+    assert (code, "holds no market" in err) == (Exit.NOT_FOUND, True)
+    folder.tape(ACCOUNT).write_bytes(b"\x00" * 64 + folder.tape(ACCOUNT).read_bytes())
+    code, _, err = run("--shadow")
+    assert (code, "is damaged" in err) == (Exit.CONFIGURATION, True)

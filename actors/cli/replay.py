@@ -1,4 +1,7 @@
-"""`astrarium replay SESSION`: the recorded inputs, the same code, and every message that is not the same."""
+"""`astrarium replay SESSION`: the recorded inputs, the same code, and every message that is not the same.
+
+With `--shadow` the recorded market at a simulated venue instead.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from cyclopts import Parameter
 from actors.errors import Exit, UserError
 
 if TYPE_CHECKING:
+    from actors.live.folder import Folder
     from actors.replay.session import Replayed, Watch
 
 LINE_S: Final = 3.0
@@ -28,6 +32,7 @@ def replay(
     node: Annotated[str, Parameter(name="--node")] = "",
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     most: Annotated[int, Parameter(name="--most")] = 10,
+    shadow: Annotated[bool, Parameter(name="--shadow", negative="")] = False,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Feed a session's recorded inputs to the same code and compare every message that it sends, byte for byte.
@@ -46,6 +51,8 @@ def replay(
         Another value for one key of its graphs, as strategy.gamma=0.3, to see what that would have changed; may be given again.
     most
         Show so many differences; the others are counted.
+    shadow
+        Simulate the venue on the recorded market instead, and compare fills, position and profit; `shadow.html` shows both.
     json
         Print one JSON object instead of words.
     """
@@ -55,10 +62,56 @@ def replay(
     from actors.replay.session import replayed
 
     folder = find(sessions, session)
+    if shadow:
+        if node:
+            raise UserError("--shadow runs whole graphs: leave out --node", Exit.CONFIGURATION)
+        return _shadow(folder, set_, json)
     with progress() as watch:
         found = replayed(folder, node, set_, most, watch)
     _print_json(found) if json else _print_words(found)
     return int(found.exit_code)
+
+
+def _shadow(folder: Folder, overrides: tuple[str, ...], json: bool) -> int:
+    from actors.live.part import Part
+    from actors.replay.compared import assumptions, compared
+    from actors.replay.lived import lived
+    from actors.replay.page import TITLES, rows, write_page
+    from actors.replay.session import no_damage
+    from actors.replay.shadow import shadowed
+
+    sitting = folder.read()
+    with no_damage(folder), progress() as watch:
+        live = lived(folder, sitting)
+        made = shadowed(folder, sitting, live, overrides, watch)
+    pairs = compared(sitting, Part(folder, sitting, sitting.places()[0], 0).instruments(), live, made)
+    words = [*assumptions(sitting, live, made)]
+    if overrides:
+        words.insert(0, ("parameters", f"the shadow has {', '.join(overrides)}"))
+    page = write_page(folder, sitting.id, (made.start, made.end), pairs, words)
+    if json:
+        import msgspec
+
+        told = [{"strategy": one.strategy, "symbol": one.symbol, "live": one.live, "shadow": one.shadow} for one in pairs]
+        document = {"session": sitting.id, "pairs": told, "assumptions": dict(words), "page": str(page)}
+        sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+        return int(Exit.FINE)
+    from rich.console import Console
+    from rich.table import Table
+
+    out = Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False, soft_wrap=True)
+    table = Table(*TITLES, title=f"session {sitting.id} and its shadow")
+    for column in table.columns[2:]:
+        column.justify = "right"
+    for pair in pairs:
+        for row in rows(pair):
+            table.add_row(*row)
+    out.print(table, soft_wrap=False)
+    out.print("what may explain a difference:")
+    for name, text in words:
+        out.print(f"  {name}: {text}")
+    out.print(f"page: {page}")
+    return int(Exit.FINE)
 
 
 @contextmanager

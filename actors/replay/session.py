@@ -7,6 +7,7 @@ nodes go on. Tapes are read once, a line at a time, whatever their size.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -97,8 +98,8 @@ def replayed(
     """
     sitting = folder.read()
     found = Replayed(sitting.id, [*_notes(sitting, overrides)])
-    sitting = structs.replace(sitting, plans=_overridden(sitting.plans, overrides))
-    tapes = [*_tapes(folder, sitting, found.notes)]
+    sitting = structs.replace(sitting, plans=overridden(sitting.plans, overrides))
+    tapes = [*tapes_of(folder, sitting, found.notes)]
     if not tapes:
         raise UserError(f"{folder.path} has no tape: nothing was recorded", Exit.NOT_FOUND)
     if node:
@@ -155,6 +156,15 @@ def _differences(path: Path, tape: Tape, trace: Retrace, watch: Watch) -> Iterat
     watch(tape.file, size, size)
 
 
+@contextmanager
+def no_damage(folder: Folder) -> Iterator[None]:
+    """What a damaged tape raises, as a user's error."""
+    try:
+        yield
+    except (JournalError, WireError) as error:
+        raise UserError(f"a tape in {folder.tapes} is damaged or of another version: {error}", Exit.CONFIGURATION) from error
+
+
 def _told(name: str, tape: Tape, trace: Retrace) -> NodeTold:
     count = trace.counts[name]
     return NodeTold(
@@ -162,7 +172,7 @@ def _told(name: str, tape: Tape, trace: Retrace) -> NodeTold:
     )  # fmt: skip
 
 
-def _tapes(folder: Folder, sitting: Sitting, notes: list[str]) -> Iterator[tuple[Path, Tape, Place]]:
+def tapes_of(folder: Folder, sitting: Sitting, notes: list[str]) -> Iterator[tuple[Path, Tape, Place]]:
     """Every tape with the host that wrote it; a file that no host of the session has written is noted."""
     beginnings = {folder.tape(place.name).stem: place for place in sitting.places()}
     for path in folder.all_tapes():
@@ -182,7 +192,7 @@ def _notes(sitting: Sitting, overrides: Sequence[str]) -> Iterator[str]:
         yield f"with {', '.join(overrides)}: differences are what that would have changed"
 
 
-def _overridden(plans: Sequence[Plan], overrides: Sequence[str]) -> tuple[Plan, ...]:
+def overridden(plans: Sequence[Plan], overrides: Sequence[str]) -> tuple[Plan, ...]:
     """The plans with other values, each where the graph has such a key. Raises UserError for one that none of them has."""
     found = list(plans)
     for override in overrides:

@@ -1,0 +1,147 @@
+"""A session's shadow: the recorded market, the same graphs, and the simulated venue in place of the real one.
+
+The recorded frames are imported into a store inside the session's folder. Each graph trades alone there, from when its strategies
+began until they ended, steered as they were, from the positions that they began from, and guarded as live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct, structs
+
+from actors.errors import Exit, UserError
+from actors.graph import Plan
+from actors.guard import LIVE_DEFAULTS
+from actors.history.importer import Importer, Sizes
+from actors.history.tickdb import TickDb
+from actors.launch import Simulation, simulated, whole
+from actors.live.folder import Folder, Sitting
+from actors.replay.lived import Lived, Steering, Story, see
+from actors.replay.session import overridden
+from actors.wiring import RISK
+from core.instrument import Instrument, Key
+from core.message import Message, PositionReport
+
+SLICES: Final = 100
+Watch = Callable[[str, int, int], None]
+
+
+class Shadow(Struct):
+    """What the shadow did, by strategy, when (ns UTC, the end excluded), and what of the record it had to do without."""
+
+    lived: Lived
+    start: int
+    end: int
+    notes: list[str]
+
+
+def shadowed(folder: Folder, sitting: Sitting, lived: Lived, overrides: Sequence[str], watch: Watch) -> Shadow:
+    """Simulate a session again. Raises UserError where no market was recorded, or no book can be made of it."""
+    began = [one.began for one in lived.steering.values() if one.began]
+    if not began:
+        raise UserError(f"no strategy of session {sitting.id} has begun: there is nothing to compare", Exit.NOT_FOUND)
+    notes: list[str] = []
+    db = TickDb(imported(folder, sitting, notes, watch))
+    found = Lived({name: Story() for name in lived.stories}, {})
+    for plan in overridden(sitting.plans, overrides):
+        graph = structs.replace(plan.graph, guard=plan.graph.guarded or LIVE_DEFAULTS)
+        guarded = structs.replace(plan, graph=graph)
+        for symbols in guarded.groups(graph.instruments):
+            _run(guarded, db, [db.resolve(symbol) for symbol in symbols], lived, found, notes, watch)
+    return Shadow(found, min(began), max(one.ended for one in lived.steering.values()) + 1, notes)
+
+
+def imported(folder: Folder, sitting: Sitting, notes: list[str], watch: Watch) -> Path:
+    """The store with the session's market; a file that is in it already is left alone."""
+    files = sorted(folder.market.glob("*.gz"))
+    if not files:
+        raise UserError(f"{folder.market} holds no market: the session was not recorded", Exit.NOT_FOUND)
+    root = folder.path / "shadow" / "store"
+    importer = Importer(root, {one.symbol: sizes(one) for one in sitting.instruments})
+    for path in files:
+        size = path.stat().st_size
+
+        def told(done: int, path: Path = path, size: int = size) -> None:
+            watch(path.name, done, size)
+
+        report = importer.run(path, told)
+        if report.error:
+            notes.append(report.error)
+        if report.gaps:
+            notes.append(f"{path.name}: {report.gaps} gaps in the depth stream, where neither had a book")
+    return root
+
+
+def sizes(instrument: Instrument) -> Sizes:
+    """An instrument's grid as the session had it."""
+    return Sizes(instrument.tick_size, instrument.lot_size, "the session", instrument.base, instrument.quote)
+
+
+def _run(plan: Plan, db: TickDb, keys: Sequence[Key], lived: Lived, found: Lived, notes: list[str], watch: Watch) -> None:
+    """One independent group of a graph, over all recorded days that its strategies traded on."""
+    names = [name for name in _names(plan, [key.symbol for key in keys]) if lived.steering[name].began]
+    if not names:
+        return
+    begin = min(lived.steering[name].began for name in names)
+    end = max(lived.steering[name].ended for name in names) + 1
+    label = "+".join(key.symbol for key in keys)
+    before: Simulation | None = None
+    for day in [day for day in db.days(keys[0]) if all(day in db.days(key) for key in keys)]:
+        prepared = [db.prepared(key, day, _base_ns(db, key, day, plan)) for key in keys]
+        first, last = whole(prepared)
+        start, stop = max(first, begin, before.host.end if before else 0), min(last, end)
+        if start >= stop:
+            continue
+        simulation = simulated(plan, prepared, (start, stop), _looker(found), trading=False, before=before)
+        if before is None:
+            _open(simulation, [lived.steering[name] for name in names], start)
+            if start - begin > 1_000_000_000:
+                notes.append(f"{label}: the record begins {(start - begin) / 1e9:.1f} s after the strategies")
+        for name in names:
+            for at, command in lived.steering[name].told:
+                if before is None or at >= start:
+                    simulation.host.push(max(at, start), 0, simulation.host.seats[name], command)
+        for part in range(1, SLICES + 1):
+            simulation.host.run(start + (stop - start) * part // SLICES)
+            watch(f"shadow {day} {label}", part, SLICES)
+        before = simulation
+    if before is None:
+        raise UserError(f"{label}: nothing was recorded while its strategies traded", Exit.NOT_FOUND)
+
+
+def _names(plan: Plan, symbols: Sequence[str]) -> list[str]:
+    return [plan.graph.name] if plan.strategy_class().shared else [f"{plan.graph.name}.{symbol}" for symbol in symbols]
+
+
+def _base_ns(db: TickDb, key: Key, day: str, plan: Plan) -> int:
+    """The smallest feed latency that was recorded: the market arrives when it did, but where the clock was behind the venue's."""
+    with db.file(key, day) as file:
+        found = [one.latency_ns_min for one in file.day.segments if one.latency_ns_min is not None]
+    least = min(found, default=-1)
+    return least if least >= 0 else round(plan.graph.latency.feed_base_us * 1_000)
+
+
+def _looker(found: Lived) -> Callable[[int, str, Message], None]:
+    def look(time: int, node: str, message: Message) -> None:
+        if node == RISK:
+            see(found, time, message)
+
+    return look
+
+
+def _open(simulation: Simulation, steering: Sequence[Steering], start: int) -> None:
+    """Give strategies, and the account, what they began from."""
+    total: dict[str, PositionReport] = {}
+    for one in steering:
+        for symbol, opening in one.opening.items():
+            mine = structs.replace(opening, transact_time=0, received=start, now=start, exec_id="")
+            simulation.host.push(start, 0, simulation.host.seats[opening.strategy], mine)
+            simulation.host.push(start, 0, simulation.host.seats[RISK], structs.replace(mine))
+            known = total.setdefault(symbol, PositionReport(symbol, 0, start, start))
+            known.qty, known.cost_units = known.qty + mine.qty, known.cost_units + mine.cost_units
+            known.cash_e8 += mine.cash_e8
+    for whole_position in total.values():
+        simulation.host.push(start, 0, simulation.host.seats[RISK], whole_position)
