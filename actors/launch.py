@@ -14,11 +14,12 @@ from msgspec import Struct, structs
 
 from actors.errors import Exit, UserError
 from actors.graph import US, Graph, Plan
-from actors.wiring import trading_edges
+from actors.wiring import door_of, trading_edges
+from core.door import Door
 from core.gateway import Gateway
 from core.instrument import Instrument
 from core.mailbox import Mailbox
-from core.message import Command, Funding, Message
+from core.message import Command, Funding, Message, Timer
 from core.node import Node
 from core.price import E8
 from core.risk import Risk
@@ -26,10 +27,12 @@ from core.strategy import ParameterError, Strategy
 
 if TYPE_CHECKING:
     from actors.history.prepared import PreparedDay
-    from actors.sim.faults import Faults, FaultySession
+    from actors.sim.door import SimDoor
     from actors.sim.heap import Target
-    from actors.sim.host import Seat, SimHost, Watch
+    from actors.sim.host import SimHost, Watch
+    from actors.sim.session import FaultySession
     from actors.sim.venue import SimVenue
+    from actors.sim.weather import Storm
     from core.kernel.replay import Latency
 
 
@@ -44,6 +47,8 @@ class Simulation(Struct):
     venues: dict[str, SimVenue]
     sessions: dict[str, FaultySession]
     """Where faults stand between gateways and venues; empty without any."""
+    doors: dict[str, SimDoor] = {}
+    """By the names of nodes; empty where the account has no guards."""
 
 
 def priced(instrument: Instrument, graph: Graph) -> Instrument:
@@ -58,22 +63,23 @@ def simulated(
     watch: Watch | None = None,
     trading: bool = True,
     before: Simulation | None = None,
-    faults: Faults | None = None,
-    seed: int = 0,
+    storm: Storm | None = None,
 ) -> Simulation:
     """The graph over one span of time: one prepared day an instrument, all on one heap.
 
     `span` bounds the run (ns UTC, the end excluded; default: from the days' first event to their last, within the day). Without
     `trading` strategies see the market and send nothing. `before` is a run whose nodes go on: their state, their wakes and
-    what was on its way to them are taken over. With `faults` every session with the venue suffers them, drawn from `seed`.
-    Raises UserError for a day without a book.
+    what was on its way to them are taken over. In a `storm` the market comes as the venue's own frames, and what is
+    between the nodes, or between them and the venue, suffers its faults. Raises UserError for a day without a book.
     """
     from actors.sim.host import SimHost
+    from actors.sim.marks import Marks
 
     graph = plan.graph
     _refuse_bookless(days)
     start, end = span or whole(days)
-    host = SimHost(start, end, round(graph.latency.link_us * US), watch)
+    link_ns = round(graph.latency.link_us * US)
+    host = storm.make_host(start, end, link_ns, watch) if storm else SimHost(start, end, link_ns, watch)
     if len(days) > 1:
         host.lookahead_ns = _least_entry_ns(plan)
     kind = plan.strategy_class()
@@ -81,11 +87,12 @@ def simulated(
     busy = graph.busy_us.ns()
 
     account = host.place("account", busy)
-    risk = before.risk if before else _risk(graph, instruments)
-    gateways = before.gateways if before else {one.symbol: Gateway(one.symbol) for one in instruments}
+    risk = before.risk if before else risk_of(graph, instruments)
+    gateways = before.gateways if before else gateways_of(instruments)
     strategies = before.strategies if before else strategies_of(plan, instruments)
     fixed: tuple[Node, ...] = (risk, *gateways.values())
     seats = {node.name: host.add(node, account) for node in fixed}
+    doors = _doors(host, gateways, before) if risk.guard is not None else {}
     mailboxes = {name: Mailbox(kind.sampling()) for name in strategies}
     for name, strategy in strategies.items():
         seats[name] = host.add(strategy, host.place("market:" + "+".join(strategy.instruments), busy), mailboxes[name])
@@ -96,27 +103,35 @@ def simulated(
         watchers = [name for name, one in strategies.items() if instrument.symbol in one.instruments]
         place = seats[watchers[0]].place
         gateway = seats[f"gateway:{instrument.symbol}"]
-        if faults is not None:
-            session = sessions[instrument.symbol] = _faulty(host, venue, gateway, faults, seed)
-        host.add_feed(venue, place, [mailboxes[name] for name in watchers], session.inward if faults is not None else gateway)
-    ends: Mapping[str, Target] = seats
+        if storm is None:
+            boxes = [mailboxes[name] for name in watchers]
+            marks = [Marks(host, seats["risk"], instrument)] if risk.guard is not None else []
+            host.add_feed(venue, place, [*boxes, *marks], gateway)
+        else:
+            session = sessions[instrument.symbol] = storm.make_session(venue, gateway)
+            host.add_feed(venue, place, [], session.inward)
+            storm.make_market(seats, day, instrument, place.name, busy, watchers)
+    ends: Mapping[str, Target] = {**seats, **doors}
     for name, routes in trading_edges(ends, sessions or venues, strategies).items():
-        seats[name].routes.update(routes)
-    simulation = Simulation(host, strategies, mailboxes, risk, gateways, venues, sessions)
+        (seats.get(name) or doors[name]).routes.update(routes)
+    simulation = Simulation(host, strategies, mailboxes, risk, gateways, venues, sessions, doors)
     _announce(simulation, days, trading, fresh=before is None)
     if before:
         _take_over(simulation, before)
     return simulation
 
 
-def _faulty(host: SimHost, venue: SimVenue, gateway: Seat, faults: Faults, seed: int) -> FaultySession:
-    """The session with faults; only where requests may be lost is there anything to reconcile."""
-    from random import Random
+def _doors(host: SimHost, symbols: Iterable[str], before: Simulation | None) -> dict[str, SimDoor]:
+    """A door an instrument; those of an earlier run go on, with the approvals that were on their way to them."""
+    from actors.sim.door import SimDoor
 
-    from actors.sim.faults import FaultySession
-
-    host.schedule.enter(gateway, "reconcile")
-    return FaultySession(host.heap, venue, gateway, faults, Random(f"{seed} {venue.symbol}"))
+    doors = {door_of(symbol): SimDoor(host, Door(symbol)) for symbol in symbols}
+    for name, old in before.doors.items() if before else ():
+        doors[name] = SimDoor(host, old.door)
+        for at, rank, _, target, message in sorted(before.host.heap.events) if before else ():
+            if target is old and isinstance(message, Command):
+                host.push(max(at, host.clock.time), rank, doors[name], message)
+    return doors
 
 
 def whole(days: Sequence[PreparedDay]) -> tuple[int, int]:
@@ -136,9 +151,19 @@ def _refuse_bookless(days: Sequence[PreparedDay]) -> None:
             )
 
 
-def _risk(graph: Graph, instruments: list[Instrument]) -> Risk:
+def gateways_of(instruments: Iterable[Instrument]) -> dict[str, Gateway]:
+    """A gateway node each, by symbol."""
+    return {one.symbol: Gateway(one.symbol) for one in instruments}
+
+
+def risk_of(graph: Graph, instruments: Sequence[Instrument]) -> Risk:
+    """The account's risk node with the graph's limits."""
     exposure = None if graph.limits.exposure is None else round(graph.limits.exposure * E8)
-    return Risk(instruments, {one.symbol: graph.limits.of(one) for one in instruments}, exposure)
+    limits, guard = {one.symbol: graph.limits.of(one) for one in instruments}, graph.guarded
+    if guard is None:
+        return Risk(instruments, limits, exposure)
+    guarded = {one.symbol: guard.of(limits[one.symbol], one) for one in instruments}
+    return Risk(instruments, guarded, exposure, guard.limits(instruments[0]), graph.capital)
 
 
 def strategies_of(plan: Plan, instruments: Sequence[Instrument]) -> dict[str, Strategy]:
@@ -210,6 +235,10 @@ def _announce(simulation: Simulation, days: Sequence[PreparedDay], trading: bool
         if at >= start:  # what is known only after the end is still under way then, and a run that goes on takes it over
             host.push(at, 0, host.seats[name], message)
 
+    if simulation.risk.guard is not None:
+        host.schedule.enter(host.seats["risk"], "day_roll")
+        if not fresh:  # the roll that was due at the end of the run before
+            tell(start, "risk", Timer("", start, start, start, start, "day_roll"))
     for name in simulation.strategies:
         tell(start, name, Command(verb="trading", argument="on" if trading else "off"))
         for job in type(simulation.strategies[name]).calendar:

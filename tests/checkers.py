@@ -7,18 +7,32 @@ folded here, anew, in the plainest way.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from itertools import islice
 
 from actors.launch import Simulation
-from actors.sim.host import SimHost
-from core.message import ExecType, ExecutionReport, Message, NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest
+from core.codec import decode, encode
+from core.message import (
+    ExecType,
+    ExecutionReport,
+    Levels,
+    Message,
+    NewOrderSingle,
+    OrderCancelReplaceRequest,
+    OrderCancelRequest,
+    Tick,
+)
 from core.node import Node
 from core.outcome import ASK_EVERY_NS, PROOF_NS
 from core.retrace import retrace
+from core.tape import read
 
+ORDERS = (NewOrderSingle, OrderCancelReplaceRequest)
 REQUESTS = (NewOrderSingle, OrderCancelRequest, OrderCancelReplaceRequest)
 UNKNOWN_NS_MAX = PROOF_NS + 3 * ASK_EVERY_NS
+BEHIND_MAX = 3
+"""Updates that may be under way when a run ends."""
 Log = Sequence[ExecutionReport]
 
 
@@ -27,14 +41,17 @@ def position(log: Log) -> int:
     return sum(one.last_qty * (1 if one.side == 1 else -1) for one in log if one.exec_type == ExecType.TRADE)
 
 
-def executions_counted_once(simulation: Simulation, symbol: str, log: Log) -> Iterator[str]:
-    """I1 and I3: every execution of the venue is in the ledger once, and the position is their sum, here and there."""
+def executions_counted_once(simulation: Simulation, symbol: str, log: Log, strategies: bool = True) -> Iterator[str]:
+    """I1 and I3: every execution of the venue is in the ledger once, and the position is their sum, here and there.
+
+    Whose orders were on a part of the tape that is gone nobody knows: then only the account's position is (no `strategies`).
+    """
     executed = Counter(one.exec_id for one in log if one.exec_type == ExecType.TRADE)
     booked = Counter(one.exec_id for one in simulation.risk.ledger.accounts[symbol].executions)
     if executed != booked:
         yield f"I1: executed and not booked: {executed - booked}; booked and not the venue's: {booked - executed}"
     for name, strategy in simulation.strategies.items():
-        if strategy.position(symbol) != position(log):
+        if strategies and strategy.position(symbol) != position(log):
             yield f"I3: {name} holds {strategy.position(symbol)}, the venue's executions make {position(log)}"
 
 
@@ -60,9 +77,9 @@ def open_orders_equal(simulation: Simulation, symbol: str, states: Mapping[str, 
             yield f"I4: risk counts {simulation.risk.exposed(symbol, side)} on side {side}, the venue has {signed} open"
 
 
-def sent_once(sent: Sequence[Message]) -> Iterator[str]:
-    """H1: no request leaves twice under one id."""
-    left = Counter(one.cl_ord_id for one in sent if isinstance(one, REQUESTS))
+def sent_once(sent: Sequence[Message], kinds: tuple[type[Message], ...]) -> Iterator[str]:
+    """H1: no request of these kinds leaves twice under one id."""
+    left = Counter(one.cl_ord_id for one in sent if isinstance(one, kinds))  # type: ignore[attr-defined]
     yield from (f"H1: {cl_ord_id} left {count} times" for cl_ord_id, count in left.items() if count > 1)
 
 
@@ -90,15 +107,16 @@ def quantities_add_up(log: Log, seen: Sequence[ExecutionReport]) -> Iterator[str
         most[one.order_id] = max(most[one.order_id], one.cum_qty)
 
 
-def tape_repeats(fresh: Mapping[str, Node], host: SimHost) -> Iterator[str]:
+def tape_repeats(fresh: Mapping[str, Node], tape: Iterable[bytes]) -> Iterator[str]:
     """I6: fresh nodes that are fed the tape send the same bytes, all of them, and nothing else."""
-    assert host.tape is not None
-    for difference in islice(retrace(fresh, host.tape.entries()), 2):
+    for difference in islice(retrace(fresh, tape), 2):
         yield f"I6: {difference}"
 
 
-def doubts_end(unknown_since: Mapping[str, int], decided: Mapping[str, int], back: Sequence[int], bounded: bool) -> Iterator[str]:
-    """I15: what was unknown is decided, and in time wherever queries were answered (`bounded`).
+def doubts_end(
+    unknown_since: Mapping[str, int], decided: Mapping[str, int], back: Sequence[int], most_ns: int | None
+) -> Iterator[str]:
+    """I15: what was unknown is decided, and within a time wherever queries were answered.
 
     Time counts from when there was last nobody to ask: `back` are the times at which a dead process came back.
     """
@@ -106,5 +124,75 @@ def doubts_end(unknown_since: Mapping[str, int], decided: Mapping[str, int], bac
         end = decided.get(cl_ord_id)
         if end is None:
             yield f"I15: {cl_ord_id} is still unknown"
-        elif bounded and (took := end - max([since, *(one for one in back if one <= end)])) > UNKNOWN_NS_MAX:
+        elif most_ns is not None and (took := end - max([since, *(one for one in back if one <= end)])) > most_ns:
             yield f"I15: {cl_ord_id} was unknown for {took / 1e9:.1f} s"
+
+
+def approved_equals_left(approved: Sequence[Message], left: Sequence[bytes]) -> Iterator[str]:
+    """I8: an order that left for the venue is, byte for byte, one that risk had let pass; cancels need nobody's approval."""
+    passed = {encode(one) for one in approved if isinstance(one, ORDERS)}
+    for frame in left:
+        message = decode(frame)
+        if isinstance(message, ORDERS) and frame not in passed:
+            yield f"I8: risk never let pass what left: {message}"
+
+
+def every_lane_whole(sent: Sequence[Message], taken: Sequence[Message], whole: bool) -> Iterator[str]:
+    """I10: the requests that a strategy sent in one life were taken by risk in the order sent; all of them, unless it died."""
+    left = [one.cl_ord_id for one in sent if isinstance(one, REQUESTS)]
+    mine = set(left)
+    come = [one for one in dict.fromkeys(one.cl_ord_id for one in taken if isinstance(one, REQUESTS)) if one in mine]
+    if come != (left if whole else left[: len(come)]):
+        place = next((place for place, pair in enumerate(zip(left, come, strict=False)) if pair[0] != pair[1]), len(come))
+        instead = come[place : place + 1]
+        yield f"I10: request {place} of {len(left)}: sent {left[place : place + 1]}, taken {instead} of {len(come)}"
+
+
+def nothing_older(taken: Sequence[Message]) -> Iterator[str]:
+    """I11: no tick that a strategy takes shows an older book than one that it took before."""
+    newest = 0
+    for one in taken:
+        if isinstance(one, Tick) and one.update_id:
+            if one.update_id < newest:
+                yield f"I11: update {one.update_id} taken after {newest}"
+            newest = max(newest, one.update_id)
+
+
+def book_true(taken: Sequence[Message], books: Mapping[int, tuple[Levels, Levels]], last: bool) -> Iterator[str]:
+    """The book in a tick is the venue's as of its update, or there is none; and at the end (`last`) it is the newest."""
+    ticks = [one for one in taken if isinstance(one, Tick)]
+    for one in ticks:
+        if one.update_id and (one.bids, one.asks) != books.get(one.update_id):
+            yield f"book: update {one.update_id} shows {one.bids[:2]} {one.asks[:2]}, the venue's was {books.get(one.update_id)}"
+            return
+    behind = sum(update > ticks[-1].update_id for update in books) if ticks else len(books)
+    if last and behind > BEHIND_MAX:
+        yield f"book: the last tick shows update {ticks[-1].update_id if ticks else 'none'} of {max(books)}, {behind} behind"
+
+
+def money_conserved(simulation: Simulation, symbol: str, log: Log) -> Iterator[str]:
+    """I13: the account's cash is what the venue's executions and their fees come to, to the last digit."""
+    account = simulation.risk.ledger.accounts[symbol]
+    unit = (
+        Decimal(account.instrument.tick_size) * Decimal(account.instrument.lot_size) * Decimal(account.instrument.contract_value)
+    )
+    fills = [one for one in log if one.exec_type == ExecType.TRADE]
+    flow = sum(-one.last_qty * one.last_px * (1 if one.side == 1 else -1) for one in fills) * unit
+    cash = flow - Decimal(sum(one.commission_e8 for one in fills)) / 10**8
+    if account.cash_exact != cash:
+        yield f"I13: cash is {account.cash_exact}, the venue's executions make {cash}"
+
+
+def cured_at_once(refused: Mapping[str, int], stood: int) -> Iterator[str]:
+    """A request that the venue refused for its time is refused once, but for how often the clock stood still since."""
+    said = ((cl_ord_id, times) for cl_ord_id, times in refused.items() if times > 1 + stood)
+    yield from (f"clock: {cl_ord_id} was refused {times} times for its time" for cl_ord_id, times in said)
+
+
+def clock_never_back(tape: Iterable[bytes]) -> Iterator[str]:
+    """No node is handed a time before the one that it was handed last, in whichever life of its process."""
+    last: dict[str, int] = {}
+    for line in read(tape):
+        if line.now < last.get(line.node, 0):
+            yield f"clock: {line.node} was handed {line.now} after {last[line.node]}"
+        last[line.node] = line.now

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from actors.sim.clock import Clock
 from core.message import Message
@@ -22,6 +23,19 @@ class Target(Protocol):
 
     def arrive(self, now: int, message: Message | None) -> None:
         """The event's time has come."""
+
+
+class Errand:
+    """A call for the time at which its event comes."""
+
+    beside = True
+
+    def __init__(self, call: Callable[[int, Any], None]) -> None:
+        self._call = call
+
+    def arrive(self, now: int, message: Message | None) -> None:
+        """Call, with the time and what the event brings."""
+        self._call(now, message)
 
 
 Event = tuple[int, int, int, Target, Message | None]

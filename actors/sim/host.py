@@ -224,6 +224,8 @@ class Place:
 class SimHost:
     """Places, feeds, the heap and the clock of one simulated run."""
 
+    seat_kind: type[Seat] = Seat
+
     def __init__(self, start: int, end: int, link_ns: int = 0, watch: Watch | None = None) -> None:
         """Simulate from `start` to `end` (ns UTC, the end excluded); `watch` sees each message as it is handed to a node."""
         self.heap = Heap(start, end)
@@ -254,7 +256,7 @@ class SimHost:
 
     def add(self, node: Node, place: Place, mailbox: Mailbox | None = None) -> Seat:
         """Seat a node; a strategy brings its mailbox."""
-        seat = self.seats[node.name] = Seat(self, node, place, mailbox)
+        seat = self.seats[node.name] = self.seat_kind(self, node, place, mailbox)
         if mailbox is not None:
             place.seats.append(seat)
         node.bind(seat)

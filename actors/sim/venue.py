@@ -9,6 +9,7 @@ requests and answers with reports. When an order fills, and when anybody hears o
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ from core.kernel.replay import Replay, Response
 from core.kernel.turns import frames_between, settle_frames
 from core.message import (
     NO_TRADES,
+    Command,
     ExecType,
     ExecutionReport,
     Liquidity,
@@ -37,7 +39,7 @@ from core.order import Order
 
 
 class _Held:
-    """An order as the session knows it: the request, the ids it has had, and what is asked of it now."""
+    """An order as the session knows it: the request, the ids it has had, and what is asked of it now, in the order of asking."""
 
     __slots__ = ("asked", "cl_ord_id", "cum", "number", "price", "qty", "request", "status")
 
@@ -47,7 +49,7 @@ class _Held:
         self.price, self.qty, self.cum = request.price, request.order_qty, 0
         self.status = OrdStatus.NEW
         """As last reported."""
-        self.asked: OrderCancelRequest | OrderCancelReplaceRequest | None = None
+        self.asked: deque[OrderCancelRequest | OrderCancelReplaceRequest] = deque()
 
 
 class SimVenue:
@@ -148,6 +150,11 @@ class SimVenue:
         """Whether an order has reached the session under this id."""
         return cl_ord_id in self._number_of
 
+    def idle(self, cl_ord_id: str) -> bool:
+        """Whether an order is held by this id and nothing is being asked of it."""
+        number = self._number_of.get(cl_ord_id)
+        return number is not None and not self._held[number].asked
+
     def submit(self, now: int, message: Message) -> None:
         """The Venue port's name for it."""
         self.arrive(now, message)
@@ -178,9 +185,16 @@ class SimVenue:
         held = self._ask(request)
         self.replay.modify(now, held.number, request.price, request.order_qty, total=True)
 
+    def _cancel_all(self, now: int, command: Command) -> None:
+        """The venue's own cancel-all: whatever works, each under its order's own id."""
+        for held in self._held.values():
+            if held.status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED):
+                held.asked.append(OrderCancelRequest(self.symbol, now, now, now, held.cl_ord_id, held.cl_ord_id))
+                self.replay.cancel(now, held.number)
+
     def _ask(self, request: OrderCancelRequest | OrderCancelReplaceRequest) -> _Held:
         held = self._held[self._number_of[request.orig_cl_ord_id]]
-        held.asked = request
+        held.asked.append(request)
         return held
 
     # --- the end of its day
@@ -240,7 +254,7 @@ class SimVenue:
 
     def _replaced(self, response: Response) -> Message:
         held = self._held[response.order_no]
-        asked = held.asked
+        asked = held.asked[0]
         assert isinstance(asked, OrderCancelReplaceRequest)
         held.price, held.qty = asked.price, max(asked.order_qty, held.cum)
         report = self._report(response, ExecType.REPLACED, response.leaves_lots)
@@ -253,9 +267,7 @@ class SimVenue:
 
     def _report(self, response: Response, exec_type: ExecType, leaves: int) -> ExecutionReport:
         held = self._held[response.order_no]
-        asked = held.asked if exec_type in (ExecType.CANCELED, ExecType.REPLACED) else None
-        if asked is not None:
-            held.asked = None
+        asked = held.asked.popleft() if held.asked and exec_type in (ExecType.CANCELED, ExecType.REPLACED) else None
         self._executions += 1
         held.status = _status(exec_type, held.cum, leaves)
         request = held.request
@@ -281,9 +293,7 @@ class SimVenue:
 
     def _refusal(self, response: Response, reason: int) -> OrderCancelReject:
         held = self._held[response.order_no]
-        asked = held.asked
-        held.asked = None
-        assert asked is not None
+        asked = held.asked.popleft()
         return OrderCancelReject(
             symbol=self.symbol,
             transact_time=response.exch_ns,
@@ -316,6 +326,7 @@ _REQUESTS: Mapping[type[Message], Callable[[SimVenue, int, Any], None]] = {
     NewOrderSingle: SimVenue._new,
     OrderCancelRequest: SimVenue._cancel,
     OrderCancelReplaceRequest: SimVenue._replace,
+    Command: SimVenue._cancel_all,
 }
 _ANSWERS: Mapping[int, Callable[[SimVenue, Response], Message]] = {
     said.ACCEPTED: SimVenue._accepted,
