@@ -20,7 +20,8 @@ DOCUMENTED = Path(__file__).resolve().parents[2] / "shared/data/binance_official
 PLACES = {
     "account_information_v2", "account_information_v3", "futures_account_balance_v2", "futures_account_balance_v3",
     "futures_account_configuration", "get_bnb_burn_status", "get_current_multi_assets_mode", "get_current_position_mode",
-    "get_income_history", "notional_and_leverage_brackets", "query_user_rate_limit", "symbol_configuration", "user_commission_rate",
+    "get_income_history", "notional_and_leverage_brackets", "query_user_rate_limit", "symbol_configuration",
+    "user_commission_rate",
     "check_server_time", "compressed_aggregate_trades_list", "exchange_information", "get_funding_rate_history",
     "get_funding_rate_info", "mark_price", "old_trades_lookup", "open_interest", "order_book", "recent_trades_list",
     "symbol_order_book_ticker", "symbol_price_ticker", "symbol_price_ticker_v2", "ticker24hr_price_change_statistics",
@@ -115,6 +116,7 @@ def test_queries_answer_as_documented(client: Client, documented: dict[str, dict
 
 def test_changes_answer_as_documented(client: Client, documented: dict[str, dict[str, Any]]) -> None:
     bid, _ = client.best()
+    again = {"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.02", "price": str(bid - 70), "origClientOrderId": "b"}
     changes: dict[str, Callable[[], Any]] = {
         "test_order": lambda: client.post("v1/order/test", **order("BUY", bid)),
         "new_order": lambda: client.limit("BUY", bid - 50, newClientOrderId="x"),
@@ -124,13 +126,13 @@ def test_changes_answer_as_documented(client: Client, documented: dict[str, dict
         "place_multiple_orders": lambda: client.post(
             "v1/batchOrders", batchOrders=msgspec.json.encode([order("BUY", bid - 50) | {"newClientOrderId": "b"}]).decode()
         ),
-        "modify_multiple_orders": lambda: client.put("v1/batchOrders", batchOrders=msgspec.json.encode(
-            [{"symbol": "BTCUSDT", "side": "BUY", "quantity": "0.02", "price": str(bid - 70), "origClientOrderId": "b"}]).decode()),
+        "modify_multiple_orders": lambda: client.put("v1/batchOrders", batchOrders=msgspec.json.encode([again]).decode()),
         "cancel_multiple_orders": lambda: client.delete("v1/batchOrders", symbol="BTCUSDT", origClientOrderIdList='["b"]'),
         "cancel_all_open_orders": lambda: client.delete("v1/allOpenOrders", symbol="BTCUSDT"),
         "auto_cancel_all_open_orders": lambda: client.post("v1/countdownCancelAll", symbol="BTCUSDT", countdownTime=0),
-        "new_algo_order": lambda: client.post("v1/algoOrder", algoType="CONDITIONAL", symbol="BTCUSDT", side="SELL", type="STOP",
-                                              quantity="0.01", price=f"{bid - 3000}", triggerPrice=f"{bid - 2500}", clientAlgoId="y"),
+        "new_algo_order": lambda: client.post(
+            "v1/algoOrder", algoType="CONDITIONAL", symbol="BTCUSDT", side="SELL", type="STOP", quantity="0.01",
+            price=f"{bid - 3000}", triggerPrice=f"{bid - 2500}", clientAlgoId="y"),
         "cancel_algo_order": lambda: client.delete("v1/algoOrder", clientAlgoId="y"),
         "cancel_all_algo_open_orders": lambda: client.delete("v1/algoOpenOrders", symbol="BTCUSDT"),
         "change_initial_leverage": lambda: client.post("v1/leverage", symbol="BTCUSDT", leverage=21),
@@ -151,6 +153,7 @@ STREAMS = {
     "mark_price_stream": "/market/ws/btcusdt@markPrice@1s",
     "mark_price_stream_for_all_market": "/market/ws/!markPrice@arr@1s",
     "kline_candlestick_streams": "/market/ws/btcusdt@kline_1m",
+    "continuous_contract_kline_candlestick_streams": "/market/ws/btcusdt_perpetual@continuousKline_1m",
     "individual_symbol_mini_ticker_stream": "/market/ws/btcusdt@miniTicker",
     "individual_symbol_ticker_streams": "/market/ws/btcusdt@ticker",
     "all_market_mini_tickers_stream": "/market/ws/!miniTicker@arr",
@@ -181,10 +184,10 @@ def test_private_events_have_the_fields_that_clients_read(client: Client) -> Non
     }
     for event, names in fields.items():
         assert set(names.split()) <= set(events[event]["o"]), event
-    assert set(["s", "q", "p", "m", "c", "S", "L", "l", "t", "i", "E", "T"]) <= set(events["TRADE_LITE"])
+    assert {"s", "q", "p", "m", "c", "S", "L", "l", "t", "i", "E", "T"} <= set(events["TRADE_LITE"])
     account = events["ACCOUNT_UPDATE"]["a"]
-    assert set(account["B"][0]) >= set(["a", "wb", "cw", "bc"])
-    assert set(account["P"][0]) >= set(["s", "pa", "ep", "bep", "cr", "up", "mt", "iw", "ps"])
+    assert set(account["B"][0]) >= {"a", "wb", "cw", "bc"}
+    assert set(account["P"][0]) >= {"s", "pa", "ep", "bep", "cr", "up", "mt", "iw", "ps"}
 
 
 def test_placing_and_changing_no_longer_tell_of_fills(client: Client) -> None:

@@ -49,6 +49,7 @@ ENTRIES: Final = {
 }
 """Where a program begins: everything else in the three packages is imported, at the end of some chain, by one of these."""
 LIBRARY: Final = {
+    "actors.emulator.running": "tests and trials against a venue of their own",
     "actors.debug": "a session in a Python console or notebook",
     "actors.history.historical": "HistoricalTickDb, for notebooks",
 }
@@ -98,6 +99,10 @@ OTHER_TESTS: Final = {
     "binance_trading": "Binance's requests, errors and stream routes together",
     "cli": "the command line as a user meets it",
     "cluster": "cluster.yaml",
+    "emulator": "the emulated venue's orders and money",
+    "emulator_clients": "public clients against the emulated venue",
+    "emulator_server": "the emulated venue with real sockets, and strangers' bytes",
+    "emulator_shapes": "the emulated venue's answers beside the documented ones",
     "data_cli": "`astrarium data ...` as a user meets it",
     "import": "the importer's stories, from captures to day files",
     "kernel_reference": "the kernel's fills beside hftbacktest's",

@@ -159,14 +159,14 @@ class Faults:
         )
 
     def _refused(self, fault: str, request: Request) -> Answer:
-        limits, now = self.venue.settings.limits, self.venue.now
+        limits, address = self.venue.settings.limits, request.address
         if fault == "banned":
-            self.venue.counters.ban(request.address, now + self.plan.requests.banned_ms * MS)
-        words = {"code_1003": (request.address, limits.weight_minute), "code_1015": (limits.orders_minute, "1 MINUTE")}
+            until = self.venue.now + self.plan.requests.banned_ms * MS
+            self.venue.counters.ban(address, until)
+            return self.venue.refusal(self.venue.counters.banned(until), address)
+        words = {"code_1003": (address, limits.weight_minute), "code_1015": (limits.orders_minute, "1 MINUTE")}
         made = _REFUSALS[fault]
         refused = made if isinstance(made, Refused) else Refused(made, *words.get(fault, ()))
-        if fault == "banned":
-            refused = self.venue.counters.banned(now + self.plan.requests.banned_ms * MS)
         return self.venue.refusal(refused, request.address)
 
     def _lost(self, request: Request) -> Answer:

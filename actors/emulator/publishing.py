@@ -176,7 +176,12 @@ class Publisher:
             "Q": format(bar.buy_notional * unit, "f"),
             "B": "0",
         }
-        self._send(one, {"e": "kline", "E": self.stamp(now), "s": market.symbol, "k": candle, "st": 1})
+        if one.kind == "kline":
+            self._send(one, {"e": "kline", "E": self.stamp(now), "s": market.symbol, "k": candle, "st": 1})
+        else:
+            del candle["s"]
+            event = {"e": "continuous_kline", "E": self.stamp(now), "ps": market.symbol, "ct": "PERPETUAL"}
+            self._send(one, event | {"k": candle, "st": 1})
 
     def _ticker(self, one: Stream, market: Market, now: int) -> None:
         self._send(one, statistics(market, now, self.stamp, one.kind == "miniTicker"))
@@ -216,6 +221,7 @@ _WRITERS: Final[Mapping[str, Callable[[Publisher, Stream, Market, int], None]]] 
     "aggTrade": Publisher._aggregated,
     "markPrice": Publisher._mark,
     "kline": Publisher._kline,
+    "continuousKline": Publisher._kline,
     "miniTicker": Publisher._ticker,
     "ticker": Publisher._ticker,
     "forceOrder": Publisher._forced,

@@ -24,7 +24,7 @@ BUFFER_MAX: Final = 100_000
 """Frames kept for a connection that nobody reads; then the venue closes it."""
 PUBLIC: Final = re.compile(r"(?:([a-z0-9_]+)@(?:(bookTicker)|depth(5|10|20)?(?:@(0|100|250|500)ms)?)|(!bookTicker))", re.ASCII)
 MARKET: Final = re.compile(
-    r"([a-z0-9_]+)@(aggTrade|trade|markPrice(?:@1s)?|kline_(\w+)|miniTicker|ticker|forceOrder)"
+    r"([a-z0-9_]+)@(aggTrade|trade|markPrice(?:@1s)?|(?:kline|continuousKline)_(\w+)|miniTicker|ticker|forceOrder)"
     r"|!(markPrice@arr(?:@1s)?|miniTicker@arr|ticker@arr|forceOrder@arr)",
     re.ASCII,
 )
@@ -63,7 +63,9 @@ def stream(name: str) -> Stream | None:
     if everything:
         return Stream(name, "/market", "", everything.partition("@")[0] + "s", "", PERIODS.get(everything, SECOND))
     if interval:
-        return Stream(name, "/market", symbol.upper(), "kline", interval, 250 * MS) if interval in INTERVALS else None
+        contract, perpetual, _ = symbol.partition("_perpetual")
+        known = interval in INTERVALS and bool(perpetual) == kind.startswith("continuous")
+        return Stream(name, "/market", contract.upper(), kind.partition("_")[0], interval, 250 * MS) if known else None
     return Stream(name, "/market", symbol.upper(), kind.partition("@")[0], "", PERIODS.get(kind, 0))
 
 
