@@ -76,6 +76,11 @@ class OpenDay(Replay):
         """Rows for which there is memory now."""
         return len(self._rows.ns)
 
+    @property
+    def last_ns(self) -> int:
+        """The time of the last row that is kept; 0 without one."""
+        return int(self._rows.ns[self._count - 1]) if self._count else 0
+
     def append(self, rows: Rows) -> None:
         """More rows of the exchange, sorted by time, none before those appended and none before the time reached.
 
@@ -84,8 +89,7 @@ class OpenDay(Replay):
         more = len(rows.ns)
         if not more:
             return
-        last = int(self._rows.ns[self._count - 1]) if self._count else 0
-        if int(rows.ns[0]) < max(last, self.now) or bool(np.any(np.diff(rows.ns) < 0)):
+        if int(rows.ns[0]) < max(self.last_ns, self.now) or bool(np.any(np.diff(rows.ns) < 0)):
             raise ValueError("rows that are earlier than what was there, or than the time reached")
         priced = rows.tick[rows.kind != CLEAR]
         if len(priced):

@@ -11,7 +11,8 @@ from msgspec import structs
 from actors.history import views
 from actors.history.importer import Importer
 from actors.history.tickdb import TickDb
-from actors.live import market as road
+from actors.live import market as roads
+from actors.live import road
 from actors.live.market import Market
 from actors.live.recording import Recording
 from core.dialect import binance_feed
@@ -144,7 +145,7 @@ def test_a_stream_that_is_silent_while_the_market_moves_costs_its_connection(ven
     short = binance_feed.PROBES["depth"]._replace(silent_ns=300_000_000)
     monkeypatch.setitem(binance_feed.PROBES, "depth", short)
     monkeypatch.setattr("actors.live.watch.AGAIN_NS", 100_000_000)
-    monkeypatch.setattr(road, "LOOK_NS", 100_000_000)
+    monkeypatch.setattr(roads, "LOOK_NS", 100_000_000)
     one = Set(venue, ("BTCUSDT",), ("depth@100ms",))
     price = iter(range(1, 1000))
     quiet = json.dumps({"symbol": "BTCUSDT", "bidPrice": "1", "bidQty": "2", "askPrice": "3", "askQty": "4"}).encode()
@@ -164,7 +165,7 @@ def test_a_stream_that_is_silent_while_the_market_moves_costs_its_connection(ven
 
 def test_a_mark_price_that_is_late_is_proof_enough(venue, monkeypatch):
     monkeypatch.setitem(binance_feed.PROBES, "markPrice", binance_feed.Probe(200_000_000))
-    monkeypatch.setattr(road, "LOOK_NS", 50_000_000)
+    monkeypatch.setattr(roads, "LOOK_NS", 50_000_000)
     one = Set(venue, ("BTCUSDT",), ("markPrice@1s",))
     one.open(1)
     one.host.until(lambda: one.market.roads[0].silences >= 1 and one.market.roads[0].opened >= 2)
