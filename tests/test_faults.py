@@ -159,8 +159,8 @@ def test_limits_that_ignore_what_is_unknown_are_caught(monkeypatch: pytest.Monke
     def forgetful(self: Risk, now: int, message: Message) -> None:
         real(self, now, message)
         if isinstance(message, Unanswered):
-            self._working.pop(message.cl_ord_id, None)
-            self._doubted.clear()
+            self.working._take(message.cl_ord_id)
+            self.working._doubted.clear()
 
     monkeypatch.setattr(Risk, "on", forgetful)
     caught(monkeypatch, "I")
