@@ -88,8 +88,9 @@ class Outgoing:
         self.cursor = min(self.cursor, max(seq, self.acknowledged))
 
     def left(self) -> tuple[Kept, ...]:
-        """All that is not acknowledged."""
-        return tuple(Kept(*one) for one in self._messages(self.acknowledged, self.next_seq))
+        """All that is not acknowledged; where nothing is known of that, as after a recovery, only what is in memory."""
+        first = self.acknowledged if self.acknowledged > 1 else self._first_kept
+        return tuple(Kept(*one) for one in self._messages(first, self.next_seq))
 
     def frames(self, now: int, ack: int) -> list[bytes]:
         """What may be put on the wire now; `ack` is what each frame says of the other direction."""

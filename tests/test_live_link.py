@@ -222,6 +222,32 @@ def test_an_account_that_is_killed_is_missed_at_once_and_told_of_once(ears: Make
             other.kill()
 
 
+def test_what_an_old_life_said_is_taken_before_a_new_life_logs_on(ears: Make) -> None:
+    account = ears("account")
+    make(account.keys, "market")
+    old, new = raw(account, "market"), raw(account, "market")
+    old.send(logon())
+    until(lambda: account.link.state("market") == "up", account)
+    new.send(seal(Envelope(1, 1, 1, False, "", "", b"\xff")))
+    until(lambda: account.link.damaged == 1, account)
+    account.events.clear()
+    old.send(seal(Envelope(1, 1, 2, False, "s", "risk", encode(order(1)))))
+    time.sleep(0.1)
+    new.send(logon(epoch=2))
+    new.send(seal(Envelope(1, 1, 2, False, "s", "risk", encode(order(2)))))
+    time.sleep(0.1)
+    arrived = account.link.receive(account.clock.now())
+    assert [(one.seq, one.frame) for one in arrived] == [(1, encode(order(1)))]
+    assert account.link.events() == []
+    assert account.link.tick(account.clock.now()) <= account.clock.now()
+    account.link.taken("market", 1)
+    arrived = account.link.receive(account.clock.now())
+    assert [type(event) for event in account.link.events()] == [Down, Fresh, Up]
+    assert [(one.seq, one.frame) for one in arrived] == [(1, encode(order(2)))]
+    for socket in (old, new):
+        socket.close()
+
+
 def test_a_zombie_of_an_earlier_epoch_is_refused_and_the_living_one_trades_on(ears: Make) -> None:
     account, market = ears("account"), ears("market", epoch=2)
     zombie = Ear(market.keys, "market", epoch=1)

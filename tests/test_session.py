@@ -258,6 +258,18 @@ def test_a_new_life_begins_at_one_and_what_the_old_one_never_acknowledged_is_han
     assert pair.b.session.next_expected == 2
 
 
+def test_a_new_life_of_whom_a_recovered_end_knows_nothing_does_not_bring_up_the_whole_journal() -> None:
+    pair = up()
+    for _ in range(20):
+        pair.b.send(b"x")
+        pair.step(3)
+    pair.die(pair.b)
+    pair.b.send(b"since then")
+    pair.die(pair.a)
+    pair.step(3)
+    assert pair.b.told(Fresh)[-1] == Fresh("a", 2, (Kept(21, "b", "a", b"since then"),))
+
+
 def test_an_epoch_that_is_over_is_refused() -> None:
     pair = up()
     pair.die(pair.a)

@@ -273,6 +273,8 @@ class Link:
 
     def tick(self, now: int) -> int:
         """Do what silence and lost connections ask for; returns when to come again at the latest (ns UTC)."""
+        if self._waiting is not None:
+            return now
         if now < self._due:
             return self._due
         due = now + LOOK_NS
