@@ -1,9 +1,14 @@
-"""A session as it goes: its processes started, its word passed on to whoever watches, its end in good order."""
+"""A session as it goes: its processes started and started again, its word passed on to whoever watches, its end in good order.
+
+This process holds nothing that could be lost: not Ray, which may take its process with it (`actors/live/drive.py` holds that), no
+order and no socket to the venue. It hears of the session by its logs and by an operator's line.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,7 +20,6 @@ from typing import Any, Final
 import msgspec
 
 from actors.errors import Exit, UserError
-from actors.live.crew import Crew, crew
 from actors.live.folder import Folder, Sitting
 from actors.live.log import lines
 from actors.live.operator import Operator, operator
@@ -25,9 +29,13 @@ from core.message import Command
 
 LOOK_S: Final = 0.5
 STATUS_S: Final = 10.0
-STOP_S: Final = 20.0
-"""For a host's graceful end: its cancels are given ten seconds."""
 FLATTEN_S: Final = 10.0
+READY_S: Final = 150.0
+STOP_S: Final = 60.0
+AGAIN_S: Final = 1.0
+"""Between the end of a driver and the next one's beginning."""
+FAILURES_MAX: Final = 5
+"""Drivers in a row that did not get a session to trade, before this gives up."""
 
 
 def run(folder: Folder, seconds: float, flatten: bool, address: str, json: bool) -> int:
@@ -35,20 +43,97 @@ def run(folder: Folder, seconds: float, flatten: bool, address: str, json: bool)
     sitting = folder.read()
     say = Teller(folder, quiet=json)
     say.line(f"session {sitting.id}, {'FOR REAL' if sitting.live else 'on paper'}, at {sitting.venue.hosts.rest}")
-    late: list[str] = []
-    status: dict[str, Any] = {}
     folder.say_driver()
-    with stopping() as stopped, crew(folder, address) as hosts:
-        hosts.wait()
-        say.line(f"{len(hosts.places)} processes trade: {', '.join(place.name for place in hosts.places)}; Ctrl-C ends it")
-        _watch(hosts, say, stopped, time.monotonic() + seconds if seconds else 0.0)
+    with stopping() as stopped, operator(folder) as line, Driver(folder, address) as driver:
+        names = driver.start()
+        say.line(f"{len(names)} processes trade: {', '.join(names)}; Ctrl-C ends it")
+        _watch(driver, line, say, stopped, time.monotonic() + seconds if seconds else 0.0)
         say.line("stopping: orders are canceled" + (", positions closed" if flatten else ""))
-        with operator(folder) as line:
-            _end_strategies(hosts, line, flatten)
-            status = account_status(line)
-        late = hosts.stop(STOP_S)
+        _end_strategies(sitting, line, flatten)
+        status = account_status(line)
+        late = driver.stop()
         say.news()
     return _conclude(folder, sitting, status, late, json)
+
+
+class Driver:
+    """The process that holds the session's Ray, and the next one when it ends."""
+
+    def __init__(self, folder: Folder, address: str) -> None:
+        self._command = [sys.executable, "-m", "actors.live.drive", str(folder.path.resolve()), *filter(None, [address])]
+        self._errors = folder.logs / "driver.txt"
+        self._process: subprocess.Popen[str] | None = None
+        self.failures = 0
+
+    def __enter__(self) -> Driver:
+        return self
+
+    def __exit__(self, *given: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def start(self) -> list[str]:
+        """Start one, and wait until the session's hosts turn; their names. Raises UserError when they do not."""
+        root = str(Path(__file__).resolve().parent.parent)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
+        with self._errors.open("ab") as errors:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+            )
+        word = self._word()
+        if "ready" not in word:
+            raise UserError(self._end())
+        self.failures = 0
+        return word["ready"]
+
+    @property
+    def lost(self) -> bool:
+        """Whether it ended by itself."""
+        return self._process is None or self._process.poll() is not None
+
+    def again(self) -> str:
+        """Start the next one; why it did not get there, or "". Raises UserError after too many in a row."""
+        time.sleep(AGAIN_S)
+        try:
+            self.start()
+        except UserError as error:
+            self.failures += 1
+            if self.failures >= FAILURES_MAX:
+                raise
+            return str(error)
+        return ""
+
+    def stop(self) -> list[str]:
+        """End the hosts in good order; those that did not end in time."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            return [ACCOUNT]
+        assert self._process.stdin is not None
+        self._process.stdin.write("stop\n")
+        self._process.stdin.close()
+        late = self._word().get("late", [])
+        try:
+            self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        return late
+
+    def _word(self) -> dict[str, list[str]]:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            try:
+                return msgspec.json.decode(line, type=dict[str, list[str]])
+            except ValueError:
+                continue  # Ray's own words
+        return {}
+
+    def _end(self) -> str:
+        assert self._process is not None
+        self._process.wait()
+        words = [line for line in self._errors.read_text(errors="replace").splitlines() if line.strip()]
+        return words[-1] if words else f"the driver ended with {self._process.returncode} and without a word"
 
 
 class Teller:
@@ -76,7 +161,8 @@ class Teller:
 
 @contextmanager
 def stopping() -> Iterator[list[bool]]:
-    """A list that is filled when somebody asks to stop (Ctrl-C, or the signal to terminate)."""
+    """A list that is filled when somebody asks to stop (Ctrl-C, or the signal to terminate); the third asking is obeyed at
+    once."""
     asked: list[bool] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -92,31 +178,38 @@ def stopping() -> Iterator[list[bool]]:
             signal.signal(number, handler)
 
 
-def _watch(hosts: Crew, say: Teller, stopped: list[bool], end: float) -> None:
-    told = 0.0
+def _watch(driver: Driver, line: Operator, say: Teller, stopped: list[bool], end: float) -> None:
+    told = time.monotonic()
     while not stopped and not (end and time.monotonic() >= end):
-        time.sleep(LOOK_S)
+        line.listen(LOOK_S)
         say.news()
+        if driver.lost:
+            say.line("Ray is lost: the session's processes are started again, and begin from their tapes")
+            trouble = driver.again()
+            say.line(trouble or "the session's processes trade again")
         if time.monotonic() - told >= STATUS_S:
             told = time.monotonic()
-            say.line(brief(hosts.status(ACCOUNT)))
+            say.line(brief(account_status(line)))
 
 
-def _end_strategies(hosts: Crew, line: Operator, flatten: bool) -> None:
+def _end_strategies(sitting: Sitting, line: Operator, flatten: bool) -> None:
     """Strategies cancel what is theirs, and close what they hold if that was asked for."""
-    for place in hosts.places:
+    for place in sitting.places():
         if place.strategies and line.reach(place.name, 2.0):
             for name in place.strategies:
                 line.say(place.name, name, Command(strategy=name, verb="flatten" if flatten else "stop"))
             line.delivered(place.name, 2.0)
     end = time.monotonic() + FLATTEN_S
     while flatten and time.monotonic() < end and any(account_status(line).get("positions", {}).values()):
-        time.sleep(LOOK_S)
+        line.listen(LOOK_S)
 
 
 def account_status(line: Operator) -> dict[str, Any]:
     """The account's status; nothing where its host does not answer."""
-    return line.ask(ACCOUNT, "status", 5.0) if line.reach(ACCOUNT, 2.0) else {}
+    try:
+        return line.ask(ACCOUNT, "status", 3.0) if line.reach(ACCOUNT, 1.0) else {}
+    except UserError:
+        return {}
 
 
 def _conclude(folder: Folder, sitting: Sitting, status: dict[str, Any], late: list[str], json: bool) -> int:
@@ -138,13 +231,12 @@ def end(folder: Folder) -> int:
     pid = folder.driver()
     if pid and _alive(pid):
         os.kill(pid, signal.SIGTERM)
-        until = time.monotonic() + 3 * STOP_S
+        until = time.monotonic() + STOP_S
         while _alive(pid) and time.monotonic() < until:
             time.sleep(0.1)
         return int(Exit.TIMED_OUT if _alive(pid) else Exit.FINE)
     with operator(folder) as line:
-        hosts = [place.name for place in folder.read().places()]
-        there = [name for name in reversed(hosts) if line.reach(name, 1.0)]
+        there = [place.name for place in reversed(folder.read().places()) if line.reach(place.name, 1.0)]
         for name in there:
             line.say(name, name, Command(verb="stop"))
             line.delivered(name, STOP_S)
@@ -155,10 +247,6 @@ def end(folder: Folder) -> int:
 
 def _alive(pid: int) -> bool:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
         return False
-    except PermissionError:
-        return True
-    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] if Path(f"/proc/{pid}/stat").exists() else ""
-    return state != "Z"

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import msgspec
-
 from actors.crew import ray_here
 from actors.errors import Exit, UserError
 from actors.live.folder import Folder
@@ -21,6 +19,7 @@ from actors.live.names import SERVICE, Names
 from actors.live.placement import Place
 from actors.live.process import Process
 
+ANSWER_S: Final = 2.0
 READY_S: Final = 60.0
 """For a process to import what it needs, to compile what is not cached, and to turn."""
 
@@ -52,12 +51,13 @@ class Crew:
             if not ready:
                 raise UserError(f"{name} does not start within {READY_S:g} s: see its log", Exit.TIMED_OUT)
 
-    def status(self, name: str, seconds: float = 5.0) -> dict[str, Any]:
-        """What a host says of itself; nothing while it does not answer."""
+    def alive(self) -> bool:
+        """Whether Ray answers."""
         try:
-            return msgspec.json.decode(self._ray.get(self.actors[name].status.remote(), timeout=seconds))  # type: ignore[no-any-return]
+            self._ray.get(self.names.everybody.remote(), timeout=ANSWER_S)
         except self._ray.exceptions.RayError:
-            return {}
+            return False
+        return True
 
     def stop(self, seconds: float) -> list[str]:
         """End all in good order: those who trade first, the account last. Returns the names of those who did not in time."""

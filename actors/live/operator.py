@@ -19,6 +19,7 @@ from actors.live.clock import Clock
 from actors.live.folder import Folder
 from actors.live.link import Link
 from actors.live.loop import MS, Loop
+from actors.live.names import Address
 from core.codec import decode
 from core.message import Command, News
 
@@ -35,15 +36,23 @@ class Operator:
         self._clock = Clock()
         self._loop = Loop(self._clock)
         self._name = f"{OPERATOR}:{os.getpid()}"
-        epoch = self._clock.now() // (10 * MS)
-        self._link = Link(self._name, folder.keys, self._clock, self._loop.poller, epoch=epoch, key=OPERATOR)
+        self._link = self._fresh()
+        self._there: dict[str, Address] = {}
         self._heard: list[tuple[str, News]] = []
+
+    def _fresh(self) -> Link:
+        """A link in a new epoch: a host in another life knows nothing of what was said in the last one."""
+        epoch = self._clock.now() // (10 * MS)
+        return Link(self._name, self._folder.keys, self._clock, self._loop.poller, epoch=epoch, key=OPERATOR)
 
     def reach(self, host: str, seconds: float) -> bool:
         """Whether the host is in session with us, tried for at most so long."""
         address = self._folder.where(host)
         if address is None:
             return False
+        if self._there.setdefault(host, address) != address:
+            self._link.close()
+            self._link, self._there = self._fresh(), {host: address}
         self._link.connect(host, address.endpoint, address.public_key)
         return self._until(lambda: self._link.state(host) == "up", seconds)
 
@@ -63,6 +72,10 @@ class Operator:
     def delivered(self, host: str, seconds: float) -> bool:
         """Whether the host has written down all that was said to it, waited for at most so long."""
         return self._until(lambda: self._link.states()[host]["unacknowledged"] == 0, seconds)
+
+    def listen(self, seconds: float) -> None:
+        """Keep the sessions up for so long."""
+        self._until(lambda: False, seconds)
 
     def close(self) -> None:
         """Say goodbye."""
