@@ -61,6 +61,9 @@ class Ladder:
         self._make_room(_ROOM_BYTES)
         self.bids: Levels = ()
         self.asks: Levels = ()
+        self._show()
+        self.apply((), ())
+        f.feed(self.at, 0)  # an empty frame: what has to be compiled is compiled now, and not while a market waits
 
     # --- frames
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kernel import state as w
-from core.kernel.layout import CLEAR
+from core.kernel.layout import ASK, BID, CLEAR, SELL
 from core.kernel.replay import RANGE_MAX, Latency, Queue, Replay
 from core.kernel.terms import Array
 
@@ -70,6 +70,23 @@ class OpenDay(Replay):
             self._words[w.OWN_AT + side] = int(self._own[side].ctypes.data) + 4
         self._low = self._high = 0
         self._keep(Rows.empty(room))
+
+    @classmethod
+    def warm(cls) -> None:
+        """Compile everything, by a day of a few rows: seconds the first time on a machine, then next to nothing."""
+        day = cls(1.0)
+        both = np.array([BID, ASK], np.uint8)
+        for ns in range(1, 7):
+            day.append(Rows(np.full(2, ns), both, np.array([10, 12], np.int32), np.full(2, 5)))
+            day.new(ns, ns, 1 + ns % 2, 10 + 2 * (ns % 2), 1, tif="5")
+            day.advance(ns)
+            day.responses()
+        day.append(Rows(np.array([7]), np.array([SELL], np.uint8), np.array([9], np.int32), np.array([9])))
+        day.modify(7, 1, 13, 1, total=True)
+        day.cancel(7, 3)
+        day.advance(8)
+        day.responses()
+        day.best_exch()
 
     @property
     def rows_kept(self) -> int:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
+import requests
 from msgspec import structs
 
+from actors.emulator.running import RunningVenue
 from actors.history import views
 from actors.history.importer import Importer
 from actors.history.tickdb import TickDb
@@ -213,3 +216,50 @@ def test_a_disk_that_is_full_ends_the_recording_and_nothing_else(venue, tmp_path
     one.run()
     assert [headline for urgency, headline, _ in one.host.told if urgency == 2] == ["the market is not recorded any more"]
     one.close()
+
+
+@pytest.mark.slow
+def test_against_the_emulator_books_are_those_that_it_shows():
+    """Two instruments for a few seconds and a disconnection: who begins from the venue's book later knows the same market."""
+    with RunningVenue("--synth", "11", "--symbols", "BTCUSDT,ETHUSDT") as venue:
+        grids = {one["symbol"]: one for one in requests.get(f"{venue.rest}/fapi/v1/exchangeInfo", timeout=20).json()["symbols"]}
+        instruments = []
+        for symbol in SYMBOLS:
+            filters = {one["filterType"]: one for one in grids[symbol]["filters"]}
+            sizes = filters["PRICE_FILTER"]["tickSize"], filters["LOT_SIZE"]["stepSize"]
+            instruments.append(Instrument(Key("binance_usdm", symbol), *sizes))
+        host = StreamHost([Normalizer(one) for one in instruments])
+        host.source = market = Market(host, VenueTable(rest=venue.rest, stream=venue.streams), instruments)
+        market.start()
+        try:
+            host.until(lambda: all(node.sync.settled for node in host.nodes.values()), 30)
+            for road in market.roads:
+                road.connection.close("a test")
+            host.until(lambda: all(road.opened == 2 for road in market.roads), 30)
+            host.until(lambda: all(node.sync.settled and node.mark for node in host.nodes.values()), 30)
+            for one in instruments:
+                check_beside(host, venue, one)
+            assert {node.odd for node in host.nodes.values()} == {0}
+            assert sum(isinstance(message, Tick) and bool(message.trades[0]) for message in host.sent) > 0
+        finally:
+            market.close()
+            host.loop.close()
+
+
+def check_beside(host, venue, instrument):
+    """A normalizer that begins now, from the venue's book of now, comes to the same book as the one that began long ago."""
+    first, second = host.nodes[f"normalizer:{instrument.symbol}"], Normalizer(instrument)
+    second.bind(SimpleNamespace(send=lambda message: None))
+    host.nodes[first.name] = SimpleNamespace(
+        on=first.on, on_frame=lambda *frame: (first.on_frame(*frame), second.on_frame(*frame)), sync=first.sync
+    )
+    ticks = len(host.sent)
+    host.until(lambda: len(host.sent) > ticks + 20)
+    body = requests.get(f"{venue.rest}/fapi/v1/depth?symbol={instrument.symbol}&limit=1000", timeout=20).content
+    second.on_frame(host.clock.now(), host.clock.now(), body)
+    host.until(lambda: second.sync.settled, 20)
+    host.until(lambda: len(host.sent) > ticks + 200, 20)
+    assert first.sync.update_id == second.sync.update_id
+    assert first.book.bids == second.book.bids
+    assert first.book.asks == second.book.asks
+    host.nodes[first.name] = first

@@ -41,6 +41,7 @@ from core.message import (
     OrderStatusRequest,
     OrdStatus,
 )
+from core.openday import OpenDay
 from core.ports import Store
 from core.refusal import order_refused, request_refused
 
@@ -58,6 +59,7 @@ class Paper:
     def __init__(
         self, host: Host, table: VenueTable, instruments: Sequence[Instrument], graph: Graph, log: Store | None = None
     ) -> None:
+        OpenDay.warm()
         now = host.clock.now()
         self.host = host
         self.desks = {one.symbol: Desk(one, graph, now) for one in instruments}
