@@ -139,12 +139,6 @@ def converted(name: str, value: float | None, instrument: Instrument) -> Any:
     return None if value is None else KEYS[name].convert(instrument, value)
 
 
-def of_instrument(table: Mapping[str, float | None], instrument: Instrument) -> Limits:
-    """An instrument's limits from their names and values; names of other limits are passed over."""
-    mine = {name: value for name, value in table.items() if KEYS[name].of == "instrument"}
-    return Limits(**{KEYS[name].field: converted(name, value, instrument) for name, value in mine.items()})
-
-
 def with_value(limits: Any, name: str, value: float | None, instrument: Instrument) -> Any:
     """Limits or GuardLimits with one of them changed."""
     return structs.replace(limits, **{KEYS[name].field: converted(name, value, instrument)})

@@ -62,8 +62,6 @@ AHEAD: Final = {
     "core.allowance": "the live venue's session",
     "actors.live.venue": "the live account's session",
     "core.dialect.binance_routes": "the live venue's streams",
-    "actors.sim.door": "simulated days of a guarded account",
-    "actors.sim.marks": "simulated days of a guarded account",
     "core.lease": "the live venue's session: the venue's dead man's switch",
     "core.ports": "what live and simulated twins have to have in common",
     "core.normalizer": "the live host's; a simulated day's market arrives prepared",
