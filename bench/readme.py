@@ -35,6 +35,7 @@ because machines are noisy; the tables below are written by `python -m bench.rea
 | `python -m bench.startup` | what the command line takes to answer |
 | `python -m bench.mailbox` | a mailbox beside a dict |
 | `python -m bench.normalize` | a web socket frame's bytes to the next tick, beside json and floats |
+| `python -m bench.conflation` | a strategy ten times slower than its market, on the live host |
 | `python -m bench.host` | messages a second of the simulated host |
 | `python -m bench.convert [CAPTURE...]` | importing captures beside hftbacktest's converter |
 | `python -m bench.workers` | two workers beside one |
