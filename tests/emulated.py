@@ -37,6 +37,8 @@ from core.limits import Limits
 from core.message import (
     Bar,
     Command,
+    ExecType,
+    ExecutionReport,
     Message,
     NewOrderSingle,
     OrderCancelReplaceRequest,
@@ -174,6 +176,8 @@ class World:
         self.unknown_since: dict[str, int] = {}
         self.decided: dict[str, int] = {}
         self.back: list[int] = []
+        self.rejected: set[str] = set()
+        """Orders that the strategy was told had been rejected, by whomever."""
         self.bars = self.messages = 0
         self.tape = Journal()
         self.strategy = Restless("restless", [self.instrument], seed=seed, until=START + TRADING_S * SECOND)
@@ -254,6 +258,8 @@ class World:
                 self.tape.append(took(self.now, node, message))
                 self.nodes[node].on(self.now, message)
             elif node in self.nodes:
+                if isinstance(message, ExecutionReport) and message.exec_type == ExecType.REJECTED:
+                    self.rejected.add(message.cl_ord_id)
                 self.nodes[node].on(self.now, decode(encode(message)))
         self.doubts()
 
@@ -475,6 +481,8 @@ class World:
         yield from (f"I2: {key} became {count} orders" for key, count in accepted.items() if count > 1)
         yield from (f"H1: {key} was transmitted {count} times" for key, count in self.left.items() if count > 1)
         most = UNHEARD_NS_MAX if self.fired["query_lost"] else UNKNOWN_NS_MAX
+        alive = self.rejected & accepted.keys()
+        yield from (f"H2: {key} was told to be rejected, and the venue took it" for key in sorted(alive))
         for key, since in self.unknown_since.items():
             end = self.decided.get(key)
             if end is None:
