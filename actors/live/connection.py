@@ -51,7 +51,7 @@ class Cutter:
             payload = data[start : start + length]
             at = start + length
             opcode = head & 0x0F
-            if head & 0x80 and opcode:
+            if head & 0x80 and opcode and (opcode >= CLOSE or not self._parts):
                 yield opcode, payload
             else:
                 yield from self._piece(head, opcode, payload)

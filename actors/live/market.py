@@ -94,7 +94,8 @@ class Market:
         """Take a normalizer's Command "snapshot"."""
         if isinstance(message, Command) and message.verb == "snapshot" and not self.closed:
             symbol = message.symbol
-            self.fetching.ask(f"snapshot {symbol}", snapshot(symbol), lambda body: self._snapped(symbol, body))
+            if self.fetching.ask(f"snapshot {symbol}", snapshot(symbol), lambda body: self._snapped(symbol, body)):
+                self.host.news(0, f"a snapshot of {symbol} is asked for")
 
     def status(self) -> dict[str, Any]:
         """What an operator wants to know."""
