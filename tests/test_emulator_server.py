@@ -60,7 +60,7 @@ def test_a_connection_that_the_venue_ends_is_closed_with_a_reason(venue: Running
         stream.send('{"method":"LIST_SUBSCRIPTIONS","id":1}')
     opcodes = [stream.recv_data(control_frame=True)[0] for _ in range(11)]
     assert opcodes[-1] == websocket.ABNF.OPCODE_CLOSE
-    stream.close()
+    stream.shutdown()
 
 
 def test_paths_that_are_not_there_are_refused(venue: RunningVenue) -> None:
@@ -160,9 +160,9 @@ def test_a_store_is_replayed_round_and_round(tmp_path: Path) -> None:
 EXCHANGE = opened()
 KEYED = {"X-MBX-APIKEY": "demo-key"}
 WORDS = """
-    symbol side type quantity price timeInForce limit interval orderId origClientOrderId batchOrders startTime endTime fromId leverage
-    timestamp signature recvWindow algoType triggerPrice callbackRate countdownTime goodTillDate priceMatch dualSidePosition marginType
-    pair orderIdList closePosition algoId
+    symbol side type quantity price timeInForce limit interval orderId origClientOrderId batchOrders startTime endTime
+    fromId leverage timestamp signature recvWindow algoType triggerPrice callbackRate countdownTime goodTillDate priceMatch
+    dualSidePosition marginType pair orderIdList closePosition algoId
 """
 SOUND = "BTCUSDT BUY LIMIT MARKET GTC GTD 1m true 59000 0.01 CONDITIONAL STOP [{}] [1]"
 NAMES = st.sampled_from(WORDS.split())

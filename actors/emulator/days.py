@@ -1,7 +1,8 @@
 """The days that a market plays: recorded ones in a circle, or generated ones without end.
 
-Stored days follow each other in their order and begin again when the last is over; the price then jumps from one day's end to the
-next one's opening, as it does in the records. A generated day opens where the one before it ended, so that market never jumps.
+Stored days follow each other in their order and begin again when the last is over. A day that opens further than `JUMP_MAX` from
+where the one before it ended is moved there by whole ticks, for records of different months would jump as no market does; the
+first one, and days that follow each other in the records, stand as they were. A generated day opens where the last one ended.
 """
 
 from __future__ import annotations
@@ -18,11 +19,16 @@ from actors.errors import Exit, UserError
 from actors.history.synth import PRESETS, instrument
 from actors.history.tickdb import TickDb, days_between
 from core.instrument import Instrument, Key
+from core.kernel.layout import BUY, CLEAR, SELL
 from core.kernel.synth import generate
+from core.price import E8
 
 EVENTS: Final = 400_000
 """Rows of a generated day: 55 minutes at 120 a second. Then comes the next."""
 CAPTURE_ROWS_MIN: Final = 100
+
+
+JUMP_MAX: Final = 0.01
 
 
 class Day(NamedTuple):
@@ -65,22 +71,29 @@ class StoredDays:
         self.names = [day.day for day in self._days]
 
     def day(self, number: int, opening_tick: int) -> Day:
-        """A stored day; the opening tick is what the records say."""
-        day = self._days[number % len(self._days)]
-        marks = day.marks
-        return Day(
-            day.day,
-            day.exch.ns,
-            day.exch.kind,
-            day.exch.tick,
-            day.exch.lots,
-            day.bids,
-            day.asks,
-            marks.exch_ns,
-            marks.mark_e8,
-            marks.index_e8,
-            marks.rate_e8,
-        )
+        """A stored day, moved to open at that tick if it is far from it (0: as it is)."""
+        stored = self._days[number % len(self._days)]
+        exch, marks = stored.exch, stored.marks
+        prices = marks.exch_ns, marks.mark_e8, marks.index_e8, marks.rate_e8
+        day = Day(stored.day, exch.ns, exch.kind, exch.tick, exch.lots, stored.bids, stored.asks, *prices)
+        by = opening_tick - opening(day) if opening_tick else 0
+        return moved(day, by, int(by * self.instrument.tick * E8)) if abs(by) > JUMP_MAX * opening_tick else day
+
+
+def opening(day: Day) -> int:
+    """About where a day opens: the middle of its book, or its first trade."""
+    if len(day.bids) and len(day.asks):
+        return int(day.bids[0, 0] + day.asks[0, 0]) // 2
+    trades = np.flatnonzero((day.kind == BUY) | (day.kind == SELL))
+    return int(day.tick[trades[0]]) if len(trades) else 0
+
+
+def moved(day: Day, ticks: int, price_e8: int) -> Day:
+    """The day with all its prices moved."""
+    by = np.array([ticks, 0])
+    tick = np.where(day.kind == CLEAR, day.tick, day.tick + ticks).astype(day.tick.dtype)
+    marks = day.mark_e8 + price_e8, day.index_e8 + price_e8
+    return day._replace(tick=tick, bids=day.bids + by, asks=day.asks + by, mark_e8=marks[0], index_e8=marks[1])
 
 
 class GeneratedDays:
