@@ -46,6 +46,8 @@ from core.price import BUY, SELL
 
 LEVELS: Final = 20
 """Levels a side in a tick: what the venue's own partial streams give at most."""
+REPEATS_MAX: Final = 100_000
+"""Trades that may come twice: those of the two seconds in which two connections run together, and far more."""
 BAR: Final = "bar"
 """The key of the wake at which a bar closes that no later trade has closed."""
 ASK_AGAIN_NS: Final = 5_000_000_000
@@ -189,9 +191,8 @@ class Normalizer:
 
     def _traded(self, now: int, at: int, received: int, trade_id: int, side: int, price: int, qty: int) -> None:
         """A trade is a tick of its own. One seen before is none: two connections may say the same while one takes over."""
-        if trade_id <= self._trade_id:
+        if not self._fresh(trade_id):
             return
-        self._trade_id = trade_id
         if side == BUY:
             trades = (1, qty, 0, price * qty, price, price, price, price, 0)
         else:
@@ -199,6 +200,13 @@ class Normalizer:
         for bar in self._bars:
             self._count_in(bar, now, at, price, qty)
         self._out.send(self.tick(now, at, received, trades))
+
+    def _fresh(self, trade_id: int) -> bool:
+        """Whether a trade is not one seen before. Numbers that are lower by far are those of a venue that counts anew."""
+        if self._trade_id - REPEATS_MAX < trade_id <= self._trade_id:
+            return False
+        self._trade_id = trade_id
+        return True
 
     def _count_in(self, bar: OpenBar, now: int, at: int, price: int, qty: int) -> None:
         due = bar.due

@@ -17,6 +17,7 @@ from core.price import BUY
 
 LEVELS: Final = 20
 """Levels a side in a tick: what the venue's own partial streams give at most."""
+REPEATS_MAX: Final = 100_000
 ASK_AGAIN_NS: Final = 5_000_000_000
 """A snapshot weighs 20 of 2,400 a minute: asking every five seconds is a tenth of that."""
 
@@ -91,7 +92,7 @@ class PlainNormalizer:
         return self.sync.snapshot(message)
 
     def _on_trade(self, now: int, trade: Trade) -> bool:
-        if trade.trade_id <= self._trade_id:
+        if self._trade_id - REPEATS_MAX < trade.trade_id <= self._trade_id:
             return False
         self._trade_id = trade.trade_id
         bought, qty, price = trade.side == BUY, trade.qty, trade.price

@@ -131,3 +131,17 @@ def test_trades_become_bars_that_the_next_one_closes_or_the_wake():
         (MIDNIGHT + 60_000 * MS, 2, 639_500 + 60_001 % 7, 639_500 + 61_000 % 7),
     ]
     assert bars[-1].now == due
+
+
+def test_a_trade_that_comes_twice_counts_once_and_a_venue_may_number_anew():
+    venue = Venue(start=MIDNIGHT)
+    venue.trade_id = 5_000_000
+    for _ in range(3):
+        venue.trade(True)
+    twice = [venue.lines[0], venue.lines[1], venue.lines[0], venue.lines[1], venue.lines[2]]
+    venue.cut()
+    venue.trade_id = 7
+    venue.trade(False)
+    _, out = fed(venue, twice + venue.lines)
+    assert [tick.trades[0] for tick in out.ticks()] == [1, 1, 1, 1]
+    assert out.ticks()[-1].sell_qty > 0

@@ -93,8 +93,7 @@ class PaperMarket(Normalizer):
         """Nothing here is written."""
 
     def _traded(self, now: int, at: int, received: int, trade_id: int, side: int, price: int, qty: int) -> None:
-        if trade_id > self._trade_id:
-            self._trade_id = trade_id
+        if self._fresh(trade_id):
             self._ladder.pieces.append((BUY if side == BUYS else SELL, np.array([[price, qty]], np.int64)))
 
     def rows(self, ns: int) -> Rows | None:
