@@ -10,6 +10,7 @@ from msgspec import structs
 
 from actors.graph import Graph, LatencyTable
 from actors.live.paper import Paper
+from actors.live.store import Journal as FileJournal
 from actors.sim.store import Journal
 from core.dialect.binance_hosts import VenueTable
 from core.instrument import Instrument, Key
@@ -313,3 +314,15 @@ def test_the_paper_venue_fills_on_a_market_that_comes_through_sockets():
         paper.stop(lambda: None)
         venue.close()
         host.loop.close()
+
+
+def test_the_log_lives_in_a_journal_on_disk(tmp_path):
+    journal = FileJournal(tmp_path / "paper.journal")
+    story = Story(journal).open()
+    story.order("a", 1, story.best[1])
+    story.later(10 * MS)
+    (filled,) = story.reports()
+    journal.close()
+    journal = FileJournal(tmp_path / "paper.journal")
+    assert list(Story(journal, story.host.time + 10**9).paper.log.trades("BTCUSDT")) == [filled]
+    journal.close()

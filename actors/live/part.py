@@ -110,8 +110,9 @@ class Part(NamedTuple):
 
             return live.Venue(host, structs.replace(table, kline_minutes=0), credentials(table.name), instruments, believed)
         from actors.live.paper import Paper
+        from actors.live.store import Journal
 
-        return Paper(host, table, instruments, self.graphs[0])
+        return Paper(host, table, instruments, self.graphs[0], Journal(self.folder.path / "paper.journal"))
 
     def recording(self) -> Recording | None:
         """What keeps the venue's frames, if they are kept."""
