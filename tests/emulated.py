@@ -4,7 +4,8 @@ Everything but the sockets is real: a strategy that trades at random, risk, gate
 itself (`actors/emulator/exchange.py`), which knows its protocol and nothing of us. A seed draws a market and which faults the
 road between has: requests that never arrive, arrive late, or whose answers are lost; answers 503, 429, -1021, -1007 instead of
 the true ones, with and without execution; frames that come late or twice or never; connections cut, in a burst of fills too, keys
-that expire, and the account's process dying. Then calm, in which all must converge; then the audit, from the venue's own books.
+that expire, and the account's process dying. In some the account holds a position and an open order before we come. Then calm,
+in which all must converge; then the audit, from the venue's own books.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from core.codec import decode, encode
 from core.dialect.binance_answers import Answer
 from core.dialect.binance_effects import Ask, Close, Open, Say, Tell
 from core.dialect.binance_hosts import VenueTable
-from core.dialect.binance_rest import Signer
+from core.dialect.binance_rest import ORDER, Request, Signer
 from core.dialect.binance_session import Session
 from core.gateway import Gateway
 from core.limits import Limits
@@ -163,6 +164,8 @@ class World:
         self.instrument = source.instrument
         self.exchange = Exchange({SYMBOL: source}, START - 10 * SECOND, Settings(), seed)
         self.account = self.exchange.accounts["demo"]
+        self.before = self._before() if self.random.random() < 0.4 else 0
+        """Lots that the account holds already, of executions that nobody here hears of."""
         self.offset = self.random.randrange(-3_000, 3_000) * MS
         """How far our clock is ahead of the venue's."""
         self.table = VenueTable("emulator", orders=orders, kline_minutes=5)  # type: ignore[arg-type]
@@ -190,6 +193,30 @@ class World:
         self.at(START, self.look)
         for second in range(TRADING_S):
             self.at(START + second * SECOND + self.random.randrange(SECOND), self.mischief)
+
+    def _before(self) -> int:
+        """Somebody trades by hand, and leaves an order open, before this house begins."""
+        signer = Signer("demo-key", "demo-secret")
+        side, lots = self.random.choice(("BUY", "SELL")), self.random.randrange(1, 20)
+        base = {"symbol": SYMBOL, "side": side, "newClientOrderId": "web_1"}
+        taken = {**base, "type": "MARKET", "quantity": self.instrument.qty_text(lots)}
+        resting = {
+            **base,
+            "type": "LIMIT",
+            "timeInForce": "GTC",
+            "quantity": "0.010",
+            "price": "60000",
+            "newClientOrderId": "web_2",
+        }
+        resting |= {"side": "BUY", "price": "40000"}
+        for parameters in (taken, resting):
+            at = self.exchange.now + SECOND
+            query = signer.written(Request("POST", ORDER, tuple(parameters.items())), at)
+            assert self.exchange.call(at, "POST", ORDER, query, "", {"X-MBX-APIKEY": "demo-key"}).status == 200
+        self.hidden = len(self.account.executions)
+        return self.account.position(SYMBOL).lots
+
+    hidden: int = 0
 
     # --- the account
 
@@ -458,22 +485,24 @@ class World:
 
     def audit(self) -> Iterator[str]:
         """Every checker, from the venue's books."""
-        executions = self.account.executions
+        executions = self.account.executions[self.hidden :]
         executed = Counter(f"{SYMBOL}-{one.id}" for one in executions)
         booked = Counter(one.exec_id for one in self.risk.ledger.accounts[SYMBOL].executions)
         if executed != booked:
             yield f"I1: executed and not booked: {executed - booked}; booked and not executed: {booked - executed}"
         held = self.account.position(SYMBOL).lots
-        for who, ours in (("risk", self.risk.ledger.position(SYMBOL)), ("the strategy", self.strategy.position(SYMBOL))):
+        strategys = self.strategy.position(SYMBOL) + self.before
+        for who, ours in (("risk", self.risk.ledger.position(SYMBOL)), ("the strategy", strategys)):
             if ours != held:
                 yield f"I3: {who} holds {ours}, the venue says {held}"
         unit = self.instrument.tick * self.instrument.lot
         paid = sum((one.tick * one.lots * (unit if one.side == "BUY" else -unit) + one.fee for one in executions), start=0 * unit)
-        if executed == booked and -paid != self.risk.ledger.accounts[SYMBOL].cash_exact:
+        if executed == booked and not self.before and -paid != self.risk.ledger.accounts[SYMBOL].cash_exact:
             yield f"I13: the venue's executions cost {paid}, the ledger says {-self.risk.ledger.accounts[SYMBOL].cash_exact}"
         there = {one.client_id: one.leaves for one in self.account.open.values()}
         here = {one.request.cl_ord_id: one.leaves_qty for one in self.gateway.orders.values() if one.working}
         mine = {one.request.cl_ord_id: one.leaves_qty for one in self.strategy.orders.values()}
+        mine |= {key: left for key, left in there.items() if key == "web_2"}
         if not there == here == mine:
             yield f"I4: open at the venue {there}, at the gateway {here}, at the strategy {mine}"
         yield from self.limits()
@@ -495,8 +524,8 @@ class World:
 
     def limits(self) -> Iterator[str]:
         """I5: at every moment, and whatever was under way."""
-        held = 0
-        for one in self.account.executions:
+        held = self.before
+        for one in self.account.executions[self.hidden :]:
             held += one.lots if one.side == "BUY" else -one.lots
             if abs(held) > LIMIT_LOTS:
                 yield f"I5: {held} lots after execution {one.id}, the limit is {LIMIT_LOTS}"

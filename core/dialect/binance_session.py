@@ -86,7 +86,7 @@ class Session:
         self.safety = Safety(self.wire, self.roster, self.instruments, held)
         self.begun = False
         self._reconciled_at: dict[str, int] = {}
-        self._refreshed_at = 0
+        self._refreshed_at = self._press_due = 0
         self._spoken_failures = 0
         self._stopped = False
 
@@ -209,7 +209,8 @@ class Session:
         waiting = [symbol for symbol in self.instruments if self.standing.held(symbol, "reconcile")]
         for symbol in waiting:
             self.reconcile(symbol, key, urgent=True)
-        if waiting:
+        if waiting and self.wire.now >= self._press_due:  # one chain of presses, however often the stream comes back
+            self._press_due = self.wire.now + PRESS_NS
             self.wire.after(PRESS_NS, self.press)
 
     def _lost(self, why: str) -> None:
