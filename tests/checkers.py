@@ -14,14 +14,18 @@ from itertools import islice
 from actors.launch import Simulation
 from core.codec import decode, encode
 from core.message import (
+    Command,
     ExecType,
     ExecutionReport,
     Levels,
+    MarkPrice,
     Message,
     NewOrderSingle,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
+    SecurityStatus,
     Tick,
+    TradingState,
 )
 from core.node import Node
 from core.outcome import ASK_EVERY_NS, PROOF_NS
@@ -196,3 +200,43 @@ def clock_never_back(tape: Iterable[bytes]) -> Iterator[str]:
         if line.now < last.get(line.node, 0):
             yield f"clock: {line.node} was handed {line.now} after {last[line.node]}"
         last[line.node] = line.now
+
+
+def on_tape(frame: bytes, entries: Iterable[bytes]) -> bool:
+    """E1: whether some node sent this message, by the tape: what leaves was written down before."""
+    return any(line.way == ">" and line.frame == frame for line in read(entries))
+
+
+def trading_stops(tape: Iterable[bytes], stale_ns: int | None) -> Iterator[str]:
+    """I12: risk lets no new order pass while a source says HALT (killed, not reconciled), and none that adds to the position
+    while nothing was heard of the market for `stale_ns` (None: the account is not guarded).
+    """
+    halted: dict[str, str] = {}
+    executions: set[str] = set()
+    held, heard = 0, -(1 << 62)
+    for line in read(tape):
+        if line.node != "risk" or line.way not in "<>":
+            continue
+        message = decode(line.frame)
+        if line.way == ">":
+            if not isinstance(message, ORDERS):
+                continue
+            adds = held * (1 if message.side == 1 else -1) >= 0
+            if halted:
+                yield f"I12: {message.cl_ord_id} passed while {halted}"
+            elif stale_ns is not None and adds and line.now - heard > stale_ns:
+                yield f"I12: {message.cl_ord_id} passed {(line.now - heard) / 1e9:.1f} s after the last news of the market"
+        elif isinstance(message, SecurityStatus):
+            halted.pop(message.source, None)
+            if message.state == TradingState.HALT:
+                halted[message.source] = message.text
+        elif isinstance(message, Command) and message.verb == "kill":
+            halted["operator"] = "killed"
+        elif isinstance(message, Command) and message.verb == "resume":
+            halted.pop("operator", None)
+            halted.pop("door", None)
+        elif isinstance(message, MarkPrice):
+            heard = line.now
+        elif isinstance(message, ExecutionReport) and message.exec_type == ExecType.TRADE and message.exec_id not in executions:
+            executions.add(message.exec_id)
+            held += message.last_qty * (1 if message.side == 1 else -1)

@@ -12,7 +12,10 @@ from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Final
 
+from msgspec import UNSET
+
 from actors.graph import BusyTable, Graph, LatencyTable, LimitsTable, Plan
+from actors.guard import GuardTable
 from actors.launch import Simulation, gateways_of, priced, risk_of, simulated, strategies_of
 from actors.sim.death import Remake
 from actors.sim.session import FaultySession
@@ -27,10 +30,13 @@ from core.strategy import MS, Strategy
 from tests import checkers
 from tests.tiny_day import BTC, SECOND, Row, tiny_day
 
-TRADING_S: Final = 120
+TRADING_S: Final = 130
 CALM_S: Final = 60
 LIMIT_LOTS: Final = 12
+TAPE_NEAR: Final = 400
+"""Entries among which an order that leaves was written: those of one turn of a place that was slow."""
 SYMBOL: Final = "BTCUSDT"
+STALE_MS: Final = 3_000.0
 GATEWAY: Final = f"gateway:{SYMBOL}"
 
 
@@ -95,6 +101,7 @@ class World:
     def __init__(self, seed: int, weather: Weather | None = None) -> None:
         random = Random(f"world {seed}")
         self.seed = seed
+        self.guarded = random.random() < 0.5
         graph = Graph(
             name="chaos",
             instruments=(SYMBOL,),
@@ -102,6 +109,7 @@ class World:
             limits=LimitsTable(position=LIMIT_LOTS * 0.001),
             latency=LatencyTable(order_entry_us=random.choice((500, 5_000)), order_response_us=random.choice((500, 5_000))),
             busy_us=BusyTable(),
+            guard=GuardTable(collar=0.05, stale_ms=STALE_MS) if self.guarded else UNSET,
         )
         self.plan = Plan(graph, "/", "")
         self.storm = Storm(Weather.draw(random) if weather is None else weather, seed)
@@ -160,6 +168,13 @@ class World:
         """How often the venue traded."""
         return sum(one.exec_type == ExecType.TRADE for one in self.session.said)
 
+    @property
+    def tape(self) -> FaultyJournal:
+        """The account's."""
+        journal = self.storm.host.place("account").journal
+        assert isinstance(journal, FaultyJournal)
+        return journal
+
     def _listen(self) -> None:
         """Note what leaves for the venue: the session is asked through this one method, but for what it sends again itself."""
         arrive = self.session.arrive
@@ -167,7 +182,10 @@ class World:
         def noted(now: int, message: Message | None) -> None:
             assert message is not None
             self.left.append(message)
-            self.bytes_left.append(encode(message))
+            frame = encode(message)
+            self.bytes_left.append(frame)
+            if isinstance(message, checkers.ORDERS) and not checkers.on_tape(frame, self.tape.last(TAPE_NEAR)):
+                self.found.append(f"E1: {message} left and is not on the tape")
             arrive(now, message)
 
         self.session.arrive = noted  # type: ignore[method-assign]
@@ -193,7 +211,7 @@ class World:
         mailbox = self.simulation.mailboxes[self.strategy]
         self.posts["taken"] += not isinstance(message, Tick)
         waiting = len(mailbox)
-        most = 1 + len(mailbox.undropped)
+        most = 1 + sum(not isinstance(one, Tick) for one in mailbox.undropped)
         if waiting > most:
             self.found.append(f"I14: {waiting} messages wait, {most} may")
 
@@ -217,8 +235,7 @@ class World:
     def audit(self) -> Iterator[str]:
         """Every checker, once."""
         log, simulation = self.session.said, self.simulation
-        account, fired = self.storm.host.place("account").journal, self.storm.fired
-        assert isinstance(account, FaultyJournal)
+        account, fired = self.tape, self.storm.fired
         yield from checkers.executions_counted_once(simulation, SYMBOL, log, strategies=not account.gone)
         yield from checkers.one_order_an_intent(log)
         yield from checkers.open_orders_equal(simulation, SYMBOL, self.session.open)
@@ -233,6 +250,7 @@ class World:
             yield from checkers.book_true(took, self.storm.streams[SYMBOL].books, last=took is lives[-1][0])
             if not account.gone:
                 yield from checkers.every_lane_whole(sent, self.took["risk"], whole=place == len(lives) - 1)
+        yield from checkers.trading_stops(account.entries(), round(STALE_MS * MS) if self.guarded else None)
         yield from checkers.tape_repeats(dict(self.account()), account.entries())
         slack = (fired["clock_stands"] + fired["slow_node"]) * LASTS_NS_MAX
         most = None if self.storm.weather.session.query_lost else checkers.UNKNOWN_NS_MAX + slack

@@ -75,6 +75,10 @@ class FaultyJournal(Journal):
         self.took_ns = self.chance.random.randrange(1_000 * MS) if slow else 0
         super().append(*entries)
 
+    def last(self, count: int) -> list[bytes]:
+        """The newest entries, at most so many."""
+        return self._entries[-count:]
+
     def die(self, dying: tuple[bytes, ...] = ()) -> bool:
         """The process dies, perhaps in the middle of writing these; what can be read again is all there is from now on.
 
