@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from itertools import pairwise
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from core.dialect.binance_answers import Answer
+from core.dialect.binance_rest import signature
 from core.message import (
     Bar,
     BusinessMessageReject,
@@ -313,6 +315,64 @@ def test_a_cancel_that_finds_nothing_is_no_cancellation() -> None:
     peer.submit(cancel("c", "a"))
     reject = peer.gateway(OrderCancelReject)[0]
     assert (reject.cxl_rej_reason, reject.cl_ord_id) == (1, "c")
+
+
+# --- over the WebSocket API
+
+
+def over_ws() -> Scripted:
+    peer = Scripted(orders="ws")
+    peer.held = lambda ask: ask.lane == "ws"
+    return peer
+
+
+def test_an_order_over_the_web_socket_api_is_signed_over_its_parameters_in_the_order_of_the_alphabet() -> None:
+    peer = over_ws()
+    peer.new()
+    said = json.loads(peer.waiting[0].text)
+    assert said["method"] == "order.place"
+    given = said["params"]
+    signed = given.pop("signature")
+    assert list(given) == sorted(given)
+    assert isinstance(given["timestamp"], int)
+    assert signature("&".join(f"{name}={value}" for name, value in given.items()), "s") == signed
+    assert (given["quantity"], given["newClientOrderId"]) == ("0.010", "a")
+
+
+def test_answers_over_the_web_socket_api_are_known_by_their_ids_and_count_against_the_limits() -> None:
+    peer = over_ws()
+    for name in ("a", "b"):
+        peer.new(name)
+    counted = [{"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300, "count": 269}]
+    answers = {
+        "b": {"status": 400, "error": {"code": -2019, "msg": "Margin is insufficient."}, "rateLimits": counted},
+        "a": {"status": 200, "result": state("a")},
+    }
+    calls = {json.loads(one.text)["params"]["newClientOrderId"]: one.call for one in peer.waiting}
+    for name, answer in answers.items():
+        peer.session.frame(peer.now, 0, json.dumps({"id": str(calls[name]), **answer}).encode())
+        peer.settle()
+    rejected = peer.gateway(ExecutionReport)
+    assert [(one.cl_ord_id, one.exec_type) for one in rejected] == [("b", ExecType.REJECTED)]
+    assert "-2019" in rejected[0].text
+    peer.new("c")
+    peer.new("d")
+    assert [one.cl_ord_id for one in peer.gateway(ExecutionReport)] == ["b", "d"], "the next window is too far away for it"
+    assert len(peer.waiting) == 3
+
+
+def test_what_was_asked_over_a_web_socket_that_broke_is_unknown_and_the_next_goes_over_rest() -> None:
+    peer = over_ws()
+    peer.new("a")
+    peer.connects = False
+    peer.session.closed(peer.now, 0, "reset by peer")
+    peer.settle()
+    assert [one.cl_ord_id for one in peer.gateway(Unanswered)] == ["a"]
+    peer.new("b")
+    assert [one["newClientOrderId"] for one in peer.left("POST")] == ["b"]
+    peer.run(5)
+    again = [one for one in peer.opened if one.stream == 0]
+    assert len(again) == 2
 
 
 # --- questions
