@@ -18,6 +18,15 @@ def client() -> Client:
     return made
 
 
+@pytest.fixture
+def rich() -> Client:
+    """Whose orders are larger than what the market takes at once."""
+    account = AccountSettings(balances={"USDT": "10000000"})
+    made = Client(opened(Settings(accounts=(account,))), account)
+    made.listen()
+    return made
+
+
 def statuses(client: Client) -> list[tuple[str, str]]:
     return [(one["o"]["x"], one["o"]["X"]) for one in client.heard("ORDER_TRADE_UPDATE")]
 
@@ -49,9 +58,10 @@ def test_a_resting_order_waits_for_the_market_and_fills_as_maker(client: Client)
     assert {Decimal(one["price"]) for one in trades} <= {bid, ask}
 
 
-def test_partial_fills_are_told_one_by_one_and_add_up(client: Client) -> None:
-    bid, _ = client.best()
-    client.limit("BUY", bid, "20.000")
+def test_partial_fills_are_told_one_by_one_and_add_up(rich: Client) -> None:
+    client = rich
+    _, ask = client.best()
+    client.limit("BUY", ask + 20, "60.000")
     client.sleep(300)
     fills = [one["o"] for one in client.heard("ORDER_TRADE_UPDATE") if one["o"]["x"] == "TRADE"]
     assert len(fills) > 1
@@ -132,17 +142,32 @@ def test_a_change_loses_the_place_and_keeps_the_ids(client: Client) -> None:
     assert statuses(client) == [("NEW", "NEW"), ("AMENDMENT", "NEW")]
 
 
-def test_a_change_below_what_is_executed_cancels_and_a_crossing_post_only_too(client: Client) -> None:
+def test_a_change_below_what_is_executed_cancels_and_a_crossing_post_only_too(rich: Client) -> None:
+    client = rich
     bid, ask = client.best()
-    placed = client.limit("BUY", bid, "20.000")
-    while not (done := Decimal(client.get("v1/order", symbol="BTCUSDT", orderId=placed["orderId"])["executedQty"])):
-        client.sleep(1)
-    asked: dict[str, Any] = {"symbol": "BTCUSDT", "side": "BUY"}
-    changed = client.put("v1/order", **asked, orderId=placed["orderId"], price=f"{bid}", quantity=f"{done}")
+    partly: list[Any] = []
+    while not partly:
+        for side, price in (("BUY", bid), ("SELL", ask)):
+            client.limit(side, price, "30.000")
+        client.sleep(2)
+        partly = [one for one in client.get("v1/openOrders") if one["status"] == "PARTIALLY_FILLED"]
+        if not partly:
+            client.delete("v1/allOpenOrders", symbol="BTCUSDT")
+        bid, ask = client.best()
+    placed = partly[0]
+    changed = client.put(
+        "v1/order",
+        symbol="BTCUSDT",
+        side=placed["side"],
+        orderId=placed["orderId"],
+        price=placed["price"],
+        quantity=placed["executedQty"],
+    )
     assert changed["status"] == "CANCELED"
     bid, ask = client.best()
     post = client.limit("BUY", bid - 50, tif="GTX")
-    assert client.put("v1/order", **asked, orderId=post["orderId"], price=f"{ask}", quantity="0.010")["status"] == "CANCELED"
+    asked = {"symbol": "BTCUSDT", "side": "BUY", "orderId": post["orderId"], "price": f"{ask}", "quantity": "0.010"}
+    assert client.put("v1/order", **asked)["status"] == "CANCELED"
 
 
 def test_a_canceled_order_is_unknown_to_the_next_cancel(client: Client) -> None:

@@ -259,3 +259,16 @@ def test_a_trailing_stop_follows_the_price_and_turns_with_it() -> None:
     algo.activate_tick = instrument.ticks("61000")
     reached = [algo.reached(Decimal(price)) for price in (60_900, 60_000, 61_000, 62_000, 61_500, 61_381, 61_380)]
     assert reached == [False] * 6 + [True]
+
+
+def test_there_are_candles_from_before_the_opening_that_lead_to_it() -> None:
+    client = Client(opened())
+    bars = client.get("v1/klines", signed=False, symbol="BTCUSDT", interval="1m", limit=500)
+    opening = client.exchange.started // 1_000_000
+    assert len(bars) > 30
+    assert [bar[0] for bar in bars] == list(range(bars[0][0], bars[-1][0] + 1, 60_000))
+    assert bars[-1][0] <= opening <= bars[-1][6]
+    assert all(later[0] - 1 == earlier[6] for earlier, later in pairwise(bars))
+    closes = [Decimal(bar[4]) for bar in bars]
+    assert max(abs(later / earlier - 1) for earlier, later in pairwise(closes)) < Decimal("0.02")
+    assert all(Decimal(low) <= min(Decimal(first), Decimal(last)) for _, first, _, low, last, *_ in bars)

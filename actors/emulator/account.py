@@ -84,12 +84,19 @@ class Account:
     multi_assets: bool = False
     open: dict[int, VenueOrder] = field(default_factory=dict)
     orders: dict[int, VenueOrder] = field(default_factory=dict)
+    named: dict[str, list[VenueOrder]] = field(default_factory=dict)
+    """All orders by their client ids, oldest first."""
     executions: list[Execution] = field(default_factory=list)
     income: list[dict[str, Any]] = field(default_factory=list)
     updated: int = 0
 
     def __post_init__(self) -> None:
         self.name = self.settings.name
+
+    def take(self, order: VenueOrder) -> None:
+        """An order is accepted."""
+        self.orders[order.id] = self.open[order.id] = order
+        self.named.setdefault(order.client_id, []).append(order)
 
     def leverage(self, symbol: str) -> int:
         """The leverage chosen for a symbol."""

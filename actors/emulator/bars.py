@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from core.kernel.replay import FOREVER
+from core.kernel.terms import Array
 
 MINUTE_NS: Final = 60_000_000_000
 MINUTES_KEPT: Final = 10_080
@@ -50,6 +54,23 @@ class Bars:
                 del self._minutes[next(iter(self._minutes))]
             return
         self._minutes[minute] = _joined(bar, Bar(ns, tick, tick, tick, tick, lots, value, 1, *mine, trade_id, trade_id))
+
+    def precede(self, ns: Array, tick: Array, lots: Array, bought: Array, ids: Array) -> None:
+        """Trades from before all others, in order (columns of the same length)."""
+        minutes = ns // MINUTE_NS
+        edges = [0, *(np.flatnonzero(np.diff(minutes)) + 1).tolist(), len(ns)] if len(ns) else []
+        before: dict[int, Bar] = {}
+        for start, stop in pairwise(edges):
+            span = slice(start, stop)
+            ticks, sizes, buys = tick[span].astype(np.int64), lots[span].astype(np.int64), bought[span]
+            values = ticks * sizes
+            prices = int(ticks[0]), int(ticks.max()), int(ticks.min()), int(ticks[-1])
+            sums = int(sizes.sum()), int(values.sum()), stop - start, int(sizes[buys].sum()), int(values[buys].sum())
+            minute = int(minutes[start])
+            before[minute] = Bar(minute * MINUTE_NS, *prices, *sums, int(ids[start]), int(ids[stop - 1]))
+        for minute, bar in self._minutes.items():
+            before[minute] = _joined(before[minute], bar) if minute in before else bar
+        self._minutes = before
 
     def of(self, interval: str, start: int = 0, end: int = FOREVER, most: int = 1500) -> list[Bar]:
         """The last `most` candles that open within [start, end] (ns UTC); with a start, the first ones from there on."""

@@ -7,6 +7,7 @@ first one, and days that follow each other in the records, stand as they were. A
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -111,7 +112,8 @@ class GeneratedDays:
 
 @lru_cache(maxsize=8)
 def _generated(symbol: str, seed: int, number: int, opening: int, events: int) -> Day:
-    made = generate(events, seed * 1_000_003 + number * 101 + len(symbol) + sum(symbol.encode()), 0, opening)
+    chosen = hashlib.blake2b(f"{symbol} {seed} {number}".encode(), digest_size=5).digest()
+    made = generate(events, int.from_bytes(chosen, "little"), 0, opening)
     counts = made.rows
     none = np.zeros(0, np.int64)
     ns = np.repeat(made.exch_ns, counts)

@@ -40,7 +40,7 @@ class Desk(Fills):
         if answers and answers[0].kind == said.EXPIRED and self._refuses(order):
             del self._numbers[market.symbol, order.number]
             raise Refused(-5022 if order.tif in ("GTX", "RPI") else -5021)
-        account.orders[order.id] = account.open[order.id] = order
+        account.take(order)
         self._report(now, order, "NEW")
         if order.good_till_ms:
             until = order.good_till_ms * MS
@@ -73,7 +73,7 @@ class Desk(Fills):
                 return found
         elif parameters.has("origClientOrderId"):
             wanted = parameters.text("origClientOrderId")
-            named = [one for one in account.orders.values() if one.client_id == wanted and one.instrument.symbol == symbol]
+            named = [one for one in account.named.get(wanted, ()) if one.instrument.symbol == symbol]
             if named:
                 return next((one for one in named if one.working), named[-1])
         else:

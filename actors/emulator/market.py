@@ -22,6 +22,7 @@ import numpy as np
 
 from actors.emulator.bars import Bars
 from actors.emulator.days import Day, Source
+from actors.emulator.past import past
 from actors.emulator.present import played
 from core.kernel import state as said
 from core.kernel.layout import ASK, BID, BUY, CLEAR, CLEAR_ASK, CLEAR_BID
@@ -30,6 +31,8 @@ from core.price import E8
 
 IDS_A_ROW: Final = 3
 TRADES_KEPT: Final = 5_000
+FIRST_TRADE: Final = 10_000_001
+"""The id of the first trade; those of the past have lower ones."""
 BETWEEN_DAYS_NS: Final = 100_000_000
 
 
@@ -59,9 +62,12 @@ class Market:
         self.resting: dict[int, tuple[int, int, int]] = {}
         """Orders that stand in the replay by their number there: side, price, open lots."""
         self.book: tuple[dict[int, int], dict[int, int]] = ({}, {})
-        self._trade_id, self._day_number, self.row_ns = 0, -1, start
+        self._past: tuple[int, int] | None = None
+        self._trade_id, self._day_number, self.row_ns = FIRST_TRADE - 1, -1, start
         self._ids = 1_000_000
         self._next_day(start)
+        bid, _, ask, _ = self.best()
+        self._past = (start, (bid + ask) // 2)
 
     # --- time
 
@@ -234,6 +240,14 @@ class Market:
         ticks = (bid + ask) if bid and ask else 2 * (self.last or bid or ask)
         mid = int(ticks * self.instrument.tick * E8) // 2
         return mid, mid, 10_000
+
+    def remember(self) -> Bars:
+        """The candles, with those of the time before the venue opened."""
+        if self._past is not None:
+            start, opening = self._past
+            self._past = None
+            self.bars.precede(*past(self.source, start, opening, FIRST_TRADE))
+        return self.bars
 
     @property
     def last(self) -> int:

@@ -139,7 +139,7 @@ def klines(ask: Ask) -> Any:
     offset = ask.offset_ms
     start = ask.parameters.integer("startTime", 0, high=1 << 43)
     end = ask.parameters.integer("endTime", 1 << 43, high=1 << 43)
-    bars = one.bars.of(interval, max(0, start - offset) * 1_000_000, (end - offset) * 1_000_000, limit)
+    bars = one.remember().of(interval, max(0, start - offset) * 1_000_000, (end - offset) * 1_000_000, limit)
     price, qty, unit = one.instrument.price_text, one.instrument.qty_text, one.instrument.tick * one.instrument.lot
     return [
         [

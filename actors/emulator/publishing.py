@@ -148,7 +148,7 @@ class Publisher:
         self._candle(one, market, now, now, False)
 
     def _candle(self, one: Stream, market: Market, now: int, at: int, closed: bool) -> None:
-        bar = market.bars.current(one.argument, at)
+        bar = market.remember().current(one.argument, at)
         if bar is None or (bar, closed) == self._last.get(one.name):
             return
         self._last[one.name] = (bar, closed)

@@ -42,7 +42,7 @@ def mark_words(market: Market, now: int, stamp: int, funding_ms: int) -> dict[st
 
 def statistics(market: Market, now: int, stamp: Callable[[int], int], short: bool) -> dict[str, Any]:
     """A 24hrMiniTicker (`short`) or 24hrTicker."""
-    bars = market.bars.of("1m", now - DAY_NS, most=1441)
+    bars = market.remember().of("1m", now - DAY_NS, most=1441)
     instrument, unit = market.instrument, market.instrument.tick * market.instrument.lot
     last = market.last or market.best()[0]
     first = bars[0].open if bars else last

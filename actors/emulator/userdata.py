@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from actors.emulator.account import Account, Position
 from actors.emulator.order import Execution, VenueOrder, money
 
 if TYPE_CHECKING:
     from actors.emulator.conditional import AlgoOrder
+
+
+EXPIRY_REASONS: Final = {"FOK": "10", "GTX": "11", "RPI": "11"}
+"""Why an order expired at once: it could not be filled whole, or would have taken."""
 
 
 def order_update(
@@ -53,7 +57,7 @@ def order_update(
         "V": order.stp,
         "pm": order.price_match,
         "gtd": order.good_till_ms,
-        "er": "0",
+        "er": EXPIRY_REASONS.get(order.tif, "0") if kind == "EXPIRED" else "0",
     }
     return {"e": "ORDER_TRADE_UPDATE", "E": stamp, "T": stamp, "o": body}
 
