@@ -19,7 +19,7 @@ from actors.live.store import entries
 from actors.replay.session import replayed
 from core.codec import decode, encode
 from core.journal import seal
-from core.message import ExecType, ExecutionReport, NewOrderSingle, PositionReport
+from core.message import Command, ExecType, ExecutionReport, NewOrderSingle, PositionReport
 from core.tape import Entry, read
 from tests.recorded import MARKET, OWN, Recording, recorded
 
@@ -311,6 +311,44 @@ def test_a_later_life_pauses_the_shadow_and_an_opening_position_is_its_beginning
     assert pair["shadow"]["position"] == pytest.approx(0.05 + pair["shadow"]["bought"])
     assert abs(pair["live"]["fills"] - pair["shadow"]["fills"]) <= 1
     assert "own.BTCUSDT 2 times" in told["assumptions"]["restarts"]
+
+
+def test_a_shadow_whose_strategy_fails_ends_there_and_says_so(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recorded(tmp_path, steps=300)
+    code, out, _ = run("--shadow", "--json", "--set", "strategy.fail_at=20")
+    told = json.loads(out)
+    assert code == Exit.FINE
+    assert "RuntimeError: no more (own.py:" in told["assumptions"]["the record"]
+
+
+def test_a_kill_halts_the_shadow_when_it_halted_live(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recording = Recording(tmp_path, "take_ms = 500")
+    recording.begin_account()
+    recording.begin_market(1)
+    recording.trade(200)
+    recording.hosts[ACCOUNT].hand("risk", Command(verb="kill", argument="enough"))
+    recording.trade(200)
+    recording.end()
+    assert run()[0] == Exit.FINE
+    _, out, _ = run("--shadow", "--json")
+    (pair,) = json.loads(out)["pairs"]
+    assert 5 < pair["live"]["fills"] == pair["shadow"]["fills"] < 12
+
+
+def test_an_account_that_came_back_tells_positions_again_and_they_count_once(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recording = Recording(tmp_path, "take_ms = 500")
+    recording.begin_account()
+    recording.begin_market(1)
+    recording.trade(200)
+    recording.kill(ACCOUNT)
+    recording.begin_account()
+    recording.trade(200)
+    recording.end()
+    _, out, _ = run("--shadow", "--json")
+    (pair,) = json.loads(out)["pairs"]
+    for side in ("live", "shadow"):
+        assert pair[side]["fills"] > 10
+        assert pair[side]["position"] == pytest.approx(pair[side]["bought"])
 
 
 def test_a_shadow_without_a_recorded_market_says_so(tmp_path: Path, run: Callable[..., Any]) -> None:

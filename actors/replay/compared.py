@@ -154,8 +154,8 @@ def assumptions(sitting: Sitting, lived: Lived, shadow: Shadow) -> Iterator[tupl
     lives = {name: one.lives for name, one in lived.steering.items() if one.lives > 1}
     if lives:
         told = ", ".join(f"{name} {count} times" for name, count in lives.items())
-        yield "restarts", f"live began anew ({told}) and forgot; the shadow only pauses, and its orders stay meanwhile"
+        yield "restarts", f"live began anew ({told}) and forgot what it knew; the shadow pauses as long, and remembers"
     if lived.strangers:
         yield "others", f"{lived.strangers} executions of the account were no strategy's; the shadow has none of them"
-    for note in shadow.notes:
-        yield "the record", note
+    if shadow.notes:
+        yield "the record", "; ".join(shadow.notes)

@@ -25,6 +25,8 @@ from core.message import (
     OrderCancelReplaceRequest,
     OrderCancelRequest,
     PositionReport,
+    SecurityStatus,
+    TradingState,
 )
 from core.tape import read
 
@@ -42,6 +44,7 @@ def heads(*kinds: type[Message]) -> tuple[bytes, ...]:
 
 
 FOR_RISK: Final = heads(ExecutionReport, Funding, MarkPrice, *REQUESTS)
+TOLD_RISK: Final = heads(Command, SecurityStatus)
 FOR_STRATEGIES: Final = heads(Command, PositionReport)
 
 
@@ -76,6 +79,8 @@ class Lived(Struct):
     steering: dict[str, Steering]
     fundings: list[tuple[int, Funding]] = field(default_factory=list)
     marks: dict[str, Marks] = field(default_factory=dict)
+    told: list[tuple[int, Command | SecurityStatus]] = field(default_factory=list)
+    """What risk was told by hosts, by people and by the session with the venue."""
     strangers: int = 0
     """Executions that no strategy of the session asked for."""
 
@@ -88,8 +93,12 @@ def lived(folder: Folder, sitting: Sitting) -> Lived:
         lines = read(entries(path))
         if tape.host == ACCOUNT:
             for line in lines:
-                if line.node == RISK and line.way == "<" and line.frame.startswith(FOR_RISK):
+                if line.node != RISK or line.way != "<":
+                    continue
+                if line.frame.startswith(FOR_RISK):
                     see(found, line.now, decode(line.frame))
+                elif line.frame.startswith(TOLD_RISK):
+                    _tell(found, line.now, decode(line.frame))
         else:
             seen: dict[str, bool] = defaultdict(bool)
             for line in lines:
@@ -121,15 +130,26 @@ def see(found: Lived, now: int, message: Message) -> None:
         found.stories[message.strategy].requests += 1
 
 
+def _tell(found: Lived, now: int, message: Message) -> None:
+    """A simulated venue has no session to be asked for its cancel-alls, and a door of its own speaks for itself."""
+    if isinstance(message, SecurityStatus) and message.source != "door":
+        found.told.append((now, message))
+    elif isinstance(message, Command) and message.verb == "kill":
+        found.told.append((now, SecurityStatus("", now, now, now, "operator", TradingState.HALT, message.argument or "killed")))
+        found.told.append((now, Command("", now, now, now, "", "cancel")))
+    elif isinstance(message, Command):
+        found.told.append((now, message))
+
+
 def _steer(steering: Steering, now: int, message: Message, seen: dict[str, bool], name: str) -> None:
-    """A later life begins anew, from a position that the shadow has already: of that only the pause is repeated."""
+    """Begins and pauses come of what risk was told; of a later life's begin nothing is left."""
     if isinstance(message, PositionReport):
-        if steering.lives == 1 and (message.qty or message.cash_e8):
+        if steering.lives == 1:  # an account that comes back says it again
             steering.opening.setdefault(message.symbol, message)
     elif isinstance(message, Command):
         if message.verb == "start" and not seen[name]:
             seen[name] = True
             steering.lives += 1
             steering.began = steering.began or now
-        elif seen[name] or steering.lives:
+        elif seen[name] and message.verb != "trading":
             steering.told.append((now, message))

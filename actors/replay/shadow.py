@@ -12,7 +12,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
-from actors.errors import Exit, UserError
+from actors.errors import Exit, UserError, cause
 from actors.graph import Plan
 from actors.guard import LIVE_DEFAULTS
 from actors.history.importer import Importer, Sizes
@@ -21,9 +21,10 @@ from actors.launch import Simulation, simulated, whole
 from actors.live.folder import Folder, Sitting
 from actors.replay.lived import Lived, Steering, Story, see
 from actors.replay.session import overridden
+from actors.replay.words import clock
 from actors.wiring import RISK
 from core.instrument import Instrument, Key
-from core.message import Message, PositionReport
+from core.message import Message, PositionReport, SecurityStatus
 
 SLICES: Final = 100
 Watch = Callable[[str, int, int], None]
@@ -100,13 +101,22 @@ def _run(plan: Plan, db: TickDb, keys: Sequence[Key], lived: Lived, found: Lived
             _open(simulation, [lived.steering[name] for name in names], start)
             if start - begin > 1_000_000_000:
                 notes.append(f"{label}: the record begins {(start - begin) / 1e9:.1f} s after the strategies")
-        for name in names:
-            for at, command in lived.steering[name].told:
-                if before is None or at >= start:
-                    simulation.host.push(max(at, start), 0, simulation.host.seats[name], command)
-        for part in range(1, SLICES + 1):
-            simulation.host.run(start + (stop - start) * part // SLICES)
-            watch(f"shadow {day} {label}", part, SLICES)
+        seats = simulation.host.seats
+        told: list[tuple[int, str, Message]] = [(at, name, one) for name in names for at, one in lived.steering[name].told]
+        told += [(at, RISK, one) for at, one in lived.told if isinstance(one, SecurityStatus) or one.strategy in ("", *names)]
+        for at, name, message in told:
+            if before is None or at >= start:
+                simulation.host.push(max(at, start), 0, seats[name], structs.replace(message))
+        try:
+            for part in range(1, SLICES + 1):
+                simulation.host.run(start + (stop - start) * part // SLICES)
+                watch(f"shadow {day} {label}", part, SLICES)
+        except UserError:
+            raise
+        except Exception as error:  # noqa: BLE001 - it may be the strategy's, as live; whose it is, its line says
+            when = clock(simulation.host.clock.time)
+            notes.append(f"{label}: the shadow ends at {when}: {cause(error, Path(plan.folder))}")
+            return
         before = simulation
     if before is None:
         raise UserError(f"{label}: nothing was recorded while its strategies traded", Exit.NOT_FOUND)
@@ -133,13 +143,12 @@ def _looker(found: Lived) -> Callable[[int, str, Message], None]:
 
 
 def _open(simulation: Simulation, steering: Sequence[Steering], start: int) -> None:
-    """Give strategies, and the account, what they began from."""
+    """Give the account what its strategies began from; risk tells them, as live, when they are connected."""
     total: dict[str, PositionReport] = {}
     for one in steering:
         for symbol, opening in one.opening.items():
             mine = structs.replace(opening, transact_time=0, received=start, now=start, exec_id="")
-            simulation.host.push(start, 0, simulation.host.seats[opening.strategy], mine)
-            simulation.host.push(start, 0, simulation.host.seats[RISK], structs.replace(mine))
+            simulation.host.push(start, 0, simulation.host.seats[RISK], mine)
             known = total.setdefault(symbol, PositionReport(symbol, 0, start, start))
             known.qty, known.cost_units = known.qty + mine.qty, known.cost_units + mine.cost_units
             known.cash_e8 += mine.cash_e8
