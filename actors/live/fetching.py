@@ -27,7 +27,7 @@ WEIGHT: Final = "X-MBX-USED-WEIGHT-1M"
 REFUSED_S: Final = 60.0
 """How long nothing is asked after a refusal that does not say for how long."""
 
-Done = Callable[[bytes], None]
+Done = Callable[[bytes], object]
 """Takes the body of a good answer, or b"" where none came."""
 
 
