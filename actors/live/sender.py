@@ -1,9 +1,11 @@
-"""Threads that transmit requests over HTTP, each once, on connections that are kept alive.
+"""Connections that transmit requests over HTTP, each once, kept alive; a thread of each waits for the answers.
 
-Orders leave as bytes on a connection of our own: `requests` takes half a millisecond to write one, this 30 µs. A connection that
-the venue has closed meanwhile is noticed before it is used, and opened anew while nobody waits. What breaks after the first byte
-has left has no answer: nothing is transmitted again here, whatever happens. What waited for a thread until its time was over is
-not transmitted at all.
+Orders leave as bytes on a connection of our own: `requests` takes half a millisecond to write one, this 30 µs. Where a connection
+is free the loop's own thread puts the bytes into it, and the connection's thread is woken behind that: a wake-up takes as long as
+all the rest. Where none is free, or it does not stand, the first that is free takes the request and opens what has to be opened.
+A connection that the venue has closed meanwhile is noticed before it is used. What breaks after the first byte has left has no
+answer: nothing is transmitted again here, whatever happens. What waited for a connection until its time was over is not
+transmitted at all.
 
 Questions leave through `requests`, without its retries and without following redirects; a slow one delays other questions and no
 order. No error that is raised here is put into words but by its type: addresses of requests carry signatures.
@@ -14,9 +16,10 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -34,51 +37,100 @@ Done = Callable[[int, Answer | None], None]
 
 
 class Lane:
-    """A few threads with one queue. `done` is called, on a thread, with each call's number and what came of it."""
+    """Some connections and what waits for one. `done` is called, on a thread, with each call's number and what came of it."""
 
     def __init__(self, name: str, threads: int, worker: Callable[[], Worker], done: Done, now: Callable[[], int]) -> None:
-        self._queue: SimpleQueue[tuple[Ask, int] | None] = SimpleQueue()
         self._done, self._now = done, now
-        self._threads = [Thread(target=self._run, args=(worker,), name=f"{name} {k}", daemon=True) for k in range(threads)]
+        self._lock = Lock()
+        self._free: list[Worker] = []
+        self._waiting: deque[Job] = deque()
+        self._workers = [worker() for _ in range(threads)]
+        self._threads = [
+            Thread(target=self._run, args=(one,), name=f"{name} {k}", daemon=True) for k, one in enumerate(self._workers)
+        ]
         for thread in self._threads:
             thread.start()
 
     def put(self, ask: Ask) -> None:
-        """Have a request transmitted by whichever thread is free."""
-        self._queue.put((ask, self._now() + ask.timeout_ns))
+        """Have a request transmitted: at once where a connection is free, else by the first that will be."""
+        job = Job(ask, self._now() + ask.timeout_ns)
+        with self._lock:
+            if not self._free:
+                self._waiting.append(job)
+                return
+            worker = self._free.pop()
+        if worker.send(ask):
+            job.sent = self._now()
+        worker.jobs.put(job)
 
     def close(self) -> None:
         """No more requests; those under way end by themselves."""
-        for _ in self._threads:
-            self._queue.put(None)
+        for worker in self._workers:
+            worker.jobs.put(None)
 
     def join(self, timeout_s: float) -> None:
         """Wait for the threads to end."""
         for thread in self._threads:
             thread.join(timeout_s)
 
-    def _run(self, made: Callable[[], Worker]) -> None:
-        worker = made()
+    def _run(self, worker: Worker) -> None:
         worker.ready()
+        job = self._next(worker)
         while True:
-            try:
-                item = self._queue.get(timeout=IDLE_S)
-            except Empty:
-                worker.ready()
+            if job is not None:
+                self._answer(worker, job)
+                job = self._next(worker)
                 continue
-            if item is None:
-                worker.close()
-                return
-            ask, until = item
-            sent = self._now()
-            answer = worker.transmit(ask) if sent < until else None
-            if answer is not None:
-                answer = Answer(answer.status, answer.headers, answer.body, sent, self._now())
-            self._done(ask.call, answer)
+            try:
+                job = worker.jobs.get(timeout=IDLE_S)
+            except Empty:
+                if self._take_out(worker):
+                    worker.ready()
+                    job = self._next(worker)
+                continue
+            if job is None:
+                break
+        worker.close()
+
+    def _answer(self, worker: Worker, job: Job) -> None:
+        answer = None
+        sent = job.sent or self._now()
+        if job.sent:
+            answer = worker.receive(job.ask)
+        elif sent < job.until:
+            answer = worker.transmit(job.ask)
+        if answer is not None:
+            answer = Answer(answer.status, answer.headers, answer.body, sent, self._now())
+        self._done(job.ask.call, answer)
+
+    def _next(self, worker: Worker) -> Job | None:
+        """What waits for a connection; where nothing does, this one is free."""
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._free.append(worker)
+            return None
+
+    def _take_out(self, worker: Worker) -> bool:
+        """Whether the connection was free, and is its thread's alone from now on."""
+        with self._lock:
+            if worker not in self._free:
+                return False
+            self._free.remove(worker)
+            return True
+
+
+class Job:
+    """A request on its way: until when it may be transmitted, and when it was (ns UTC; 0: not yet)."""
+
+    __slots__ = ("ask", "sent", "until")
+
+    def __init__(self, ask: Ask, until: int) -> None:
+        self.ask, self.until, self.sent = ask, until, 0
 
 
 class Worker:
-    """One thread's connection, as raw bytes."""
+    """One connection, as raw bytes, and what its thread is to do."""
 
     def __init__(self, url: str, key: str) -> None:
         parts = urlsplit(url)
@@ -86,8 +138,10 @@ class Worker:
         self._port = parts.port or (443 if self._secure else 80)
         named = self._host if parts.port is None else f"{self._host}:{parts.port}"
         self._tail = f" HTTP/1.1\r\nHost: {named}\r\nX-MBX-APIKEY: {key}\r\nContent-Length: 0\r\n\r\n".encode()
+        self.jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._socket: socket.socket | None = None
         self._tls = ssl.create_default_context() if self._secure else None
+        self._rest = b""
 
     def ready(self) -> None:
         """Have a connection that stands, if one can be had."""
@@ -98,6 +152,35 @@ class Worker:
                 self._connect(2.0)
             except OSError:
                 self.close()
+
+    def send(self, ask: Ask) -> bool:
+        """Put the bytes into a connection that stands, without waiting; False when not one of them left.
+
+        Where the connection is encrypted nobody can tell how many did: then it counts as sent, and the answer will be none.
+        """
+        if self._socket is None or _gone(self._socket):
+            return False
+        data = f"{ask.method} {ask.target}".encode() + self._tail
+        try:
+            self._rest = data[self._socket.send(data) :]
+        except OSError:
+            if self._secure:
+                self.close()
+            return self._secure
+        return True
+
+    def receive(self, ask: Ask) -> Answer | None:
+        """The answer to what was sent; None when none came that could be read."""
+        try:
+            if self._socket is None:
+                return None
+            self._socket.settimeout(ask.timeout_ns / SECOND)
+            if self._rest:
+                self._socket.sendall(self._rest)
+            return self._answer(ask)
+        except (OSError, http.client.HTTPException, ValueError):
+            self.close()
+            return None
 
     def transmit(self, ask: Ask) -> Answer | None:
         """Send it, once, and wait for the answer; None when none came that could be read."""
@@ -150,6 +233,10 @@ class Questioner(Worker):
 
     def ready(self) -> None:
         """The library opens connections by itself."""
+
+    def send(self, ask: Ask) -> bool:
+        """The library sends where it waits."""
+        return False
 
     def transmit(self, ask: Ask) -> Answer | None:
         """Send it, once."""

@@ -1,8 +1,8 @@
 """The account's session with a real venue: what `core/dialect/binance_session.py` wants done, done by threads.
 
-All logic runs on the loop's thread. Threads only block: four transmit orders, three ask questions, two write and read each web
-socket; what they bring is handed to the loop. A request that has no answer when its time is over, whatever its thread is doing,
-is answered with nothing; a later answer is ignored.
+All logic runs on the loop's thread. Threads only block: eight wait for what orders are answered, three ask questions, two write
+and read each web socket; what they bring is handed to the loop. A request that has no answer when its time is over, whatever its
+thread is doing, is answered with nothing; a later answer is ignored.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from core.dialect.binance_stream import WS_API
 from core.instrument import Instrument
 from core.message import Bar, Message
 
-ORDER_THREADS: Final = 4
-"""As many orders are on their way at once: more would wait for each other here, at 50 ms a round trip 80 a second leave."""
+ORDER_THREADS: Final = 8
+"""As many orders are on their way at once: more would wait for each other here, at 50 ms a round trip 160 a second leave."""
 QUERY_THREADS: Final = 3
 GRACE_NS: Final = 1_000_000_000
 """Beyond a request's own time, before it is given up here."""
