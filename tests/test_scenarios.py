@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from core.gateway import UNKNOWN_ORDER, Gateway
@@ -37,7 +35,7 @@ class Account:
         self.gateway.bind(self)
         self.ledger = Ledger([BTC])
         self.out: list[Message] = []
-        self.now = 1_000 * SECOND
+        self.now = 100_000 * SECOND
 
     def send(self, message: Message) -> None:
         self.out.append(message)
@@ -68,9 +66,10 @@ def new(cl_ord_id: str = "a", qty: int = 5) -> NewOrderSingle:
 
 
 def report(kind: ExecType, status: OrdStatus, exec_id: str = "", cum: int = 0, last: int = 0, at: int = 0) -> ExecutionReport:
+    leaves = 0 if status in (OrdStatus.FILLED, OrdStatus.CANCELED) else 5 - cum
     return ExecutionReport(
         SYMBOL, at, order_id="77", cl_ord_id="a", exec_id=exec_id, exec_type=kind, ord_status=status, price=100, order_qty=5,
-        cum_qty=cum, leaves_qty=0 if status in (OrdStatus.FILLED, OrdStatus.CANCELED) else 5 - cum, last_qty=last, last_px=100 if last else 0,
+        cum_qty=cum, leaves_qty=leaves, last_qty=last, last_px=100 if last else 0,
     )  # fmt: skip
 
 
@@ -170,16 +169,13 @@ def test_a_cancel_that_found_nothing_proves_nothing_and_the_answer_to_a_question
     assert account.position == (5 if truth == OrdStatus.FILLED else 0)
 
 
-@pytest.mark.parametrize(
-    "error", [TimeoutError(), ConnectionResetError(), socket.gaierror(), ValueError("not json"), MemoryError()]
-)
-def test_whatever_is_raised_by_sending_the_order_is_unknown_and_is_never_sent_again(error: Exception) -> None:
+def test_an_order_whose_sending_failed_in_whatever_way_is_unknown_and_is_never_sent_again() -> None:
     account = Account()
     account.take(new())
     sent = account.take(unanswered("a", account.now), 2 * SECOND)
     for _ in range(60):
         sent += account.timer("inquire", SECOND)
-    assert not orders(sent), f"after {error!r}"
+    assert not orders(sent)
     assert account.gateway.orders["a"].unknown
 
 
