@@ -6,17 +6,20 @@ import json
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from random import Random
+from resource import RUSAGE_SELF, getrusage
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec import WireError
+from core.codec import WireError, encode
 from core.dialect.binance_private import AccountUpdate, AlgoUpdate, Hint, Notice, Unplaced, fee_aside, parse_private
 from core.instrument import Instrument, Key
 from core.ledger import Ledger
 from core.message import ExecType, ExecutionReport, Liquidity, OrdStatus
+from tests.test_binance_answers import damaged
 from tests.tiny_day import BTC
 
 INSTRUMENTS = {"BTCUSDT": BTC}
@@ -168,6 +171,30 @@ def test_a_damaged_byte_is_read_or_refused_but_raises_nothing_else(at: int, byte
     damaged[at % len(damaged)] = byte
     with suppress(WireError):
         parse_private(bytes(damaged), 5, INSTRUMENTS)
+
+
+def fuzz(count: int) -> None:
+    """Damaged frames of every kind: read or refused, and nothing else; memory does not grow with them."""
+    random = Random(f"private {count}")
+    held = {"m": "ORDER", "B": [{"a": "USDT", "wb": "1", "bc": "0"}], "P": [{"s": "BTCUSDT", "pa": "1"}]}
+    algo = {"s": "BTCUSDT", "X": "TRIGGERED", "caid": "x", "aid": 3, "ai": "77"}
+    frames = [frame(o=ORDER), frame("ACCOUNT_UPDATE", a=held), frame("ALGO_UPDATE", o=algo), frame("listenKeyExpired")]
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    for number in range(count):
+        with suppress(WireError):
+            said = parse_private(damaged(frames[number % len(frames)], random), 5, INSTRUMENTS)
+            if isinstance(said, ExecutionReport):
+                encode(said)
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 10_240
+
+
+def test_damaged_frames_are_read_or_refused_and_what_is_read_fits_a_message() -> None:
+    fuzz(10_000)
+
+
+@pytest.mark.slow
+def test_a_million_damaged_frames_raise_nothing_but_wire_errors() -> None:
+    fuzz(1_000_000)
 
 
 @pytest.mark.parametrize("folder", ["binance_futures_user_data_json", "it_ws_messages"])
