@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from heapq import heappop, heappush
+from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 from msgspec import structs
 
 from actors.graph import Graph, LatencyTable
@@ -326,3 +330,26 @@ def test_the_log_lives_in_a_journal_on_disk(tmp_path):
     journal = FileJournal(tmp_path / "paper.journal")
     assert list(Story(journal, story.host.time + 10**9).paper.log.trades("BTCUSDT")) == [filled]
     journal.close()
+
+
+def test_on_a_real_capture_the_matching_sees_the_book_that_the_normalizer_sees():
+    capture = Path(os.environ.get("ASTRARIUM_CAPTURES", "../shared/data")) / "hftbacktest/usdm/btcusdt_20240718.gz"
+    if not capture.exists():
+        pytest.skip(f"{capture} is not here")
+    lines = [line.partition(b" ") for line in gzip.decompress(capture.read_bytes()).splitlines() if b"bookTicker" not in line]
+    story = Story(start=int(lines[0][0]))
+    desk = story.paper.desks["BTCUSDT"]
+    compared = 0
+    for number, (stamp, _, frame) in enumerate(lines):
+        story.host.until(max(story.host.time, int(stamp)))
+        story.feed(frame)
+        if desk.market.sync.settled and number % 40 == 0:
+            (bid, bid_qty), (ask, ask_qty) = desk.market.book.bids[0], desk.market.book.asks[0]
+            assert desk.replay.best_exch() == (bid, bid_qty, ask, ask_qty)
+            compared += 1
+            story.order(f"o{number}", 1 + number // 40 % 2, bid if number // 40 % 2 == 0 else ask)
+    said = kinds(story.reports())
+    assert compared > 50
+    assert sum(kind == ExecType.TRADE for _, kind in said) > 20
+    assert len({report.exec_id for report in story.paper.log.said}) == len(story.paper.log.said)
+    assert desk.replay.rows_kept <= 1 << 14

@@ -69,6 +69,8 @@ class Paper:
             desk.market.bind_source(self.source.submit, host.clock.now)
         self._frames: deque[tuple[str, int, bytes]] = deque()
         self._nodes = {normalizer_of(symbol): desk for symbol, desk in self.desks.items()}
+        self._touched: dict[str, Desk] = {}
+        """Those with rows that nobody has run over yet."""
         self._ringing = False
         self.damaged = 0
 
@@ -130,8 +132,9 @@ class Paper:
         """Frames wait: take them, and hear what they made of orders."""
         self._ringing = False
         self._drain()
+        touched, self._touched = self._touched, {}
         now = self.host.clock.now()
-        for desk in self.desks.values():
+        for desk in touched.values():
             self._run(desk, now)
 
     def _drain(self) -> None:
@@ -146,6 +149,7 @@ class Paper:
             rows = desk.market.rows(max(received, desk.replay.now, desk.replay.last_ns))
             if rows is not None:
                 desk.replay.append(rows)
+                self._touched[desk.symbol] = desk
 
     # --- matching
 

@@ -105,9 +105,10 @@ class PaperMarket(Normalizer):
         if not pieces or not self.priced:
             return None
         self._ladder.pieces = []
-        kinds = np.concatenate([np.full(len(levels), kind, np.uint8) for kind, levels in pieces])
-        levels = np.concatenate([levels for _, levels in pieces])
+        kinds = np.repeat(np.array([kind for kind, _ in pieces], np.uint8), [len(levels) for _, levels in pieces])
+        levels = np.concatenate([levels for _, levels in pieces]) if len(pieces) > 1 else pieces[0][1]
         near = (levels[:, 0] >= self._low) & (levels[:, 0] <= min(self._high, TICK_MAX))
-        kept = near | (kinds == CLEAR)
-        kinds, levels = kinds[kept], levels[kept]
+        if not near.all():
+            near |= kinds == CLEAR
+            kinds, levels = kinds[near], levels[near]
         return Rows(np.full(len(kinds), ns, np.int64), kinds, levels[:, 0].astype(np.int32), levels[:, 1].copy())
