@@ -31,7 +31,7 @@ from tests.world import World
 from tests.world import run as run_world
 
 CORPUS: Final = Path(__file__).parent / "data" / "seeds.json"
-"""Every seed that ever failed, with what it found."""
+"""Every seed that ever failed, with what it found. What a seed draws changes with the weather's ranges; the numbers stay."""
 
 
 class Outcome(Struct):

@@ -29,6 +29,7 @@ def test_no_seed_that_ever_failed_fails_again() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_no_seed_of_a_thousand_breaks_a_promise_and_every_fault_and_every_pair_of_them_happens_often_enough() -> None:
     tally = Tally()
     for outcome in outcomes(FRESH, WORKERS):
@@ -45,6 +46,7 @@ def test_the_same_seed_runs_the_same_and_another_one_does_not() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_800)
 def test_a_hundred_seeds_run_the_same_in_every_process_whatever_its_hash_seed_and_none_like_another() -> None:
     code = "from tests.seeds import run; print(*(run(seed).digest for seed in range(100)))"
     told = {
