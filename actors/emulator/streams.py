@@ -2,6 +2,7 @@
 
 A stream is served on its own road only; on any other one, and on none at all for what is not public, a subscription is accepted
 and silent. An old, unrouted connection hears what is public. After a listen key has ended its connection stays open and silent.
+`trade` is a stream of which no document names the road, and clients seek it on either: it is served on both.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ MARKET: Final = re.compile(
     r"|!(markPrice@arr(?:@1s)?|miniTicker@arr|ticker@arr|forceOrder@arr)",
     re.ASCII,
 )
+PUBLIC_ROAD: Final = ("/public",)
+MARKET_ROAD: Final = ("/market",)
 PERIODS: Final = {
     "markPrice": 3 * SECOND, "markPrice@1s": SECOND, "miniTicker": SECOND, "ticker": SECOND, "!bookTicker": 5 * SECOND,
     "markPrice@arr": 3 * SECOND, "markPrice@arr@1s": SECOND, "miniTicker@arr": SECOND, "ticker@arr": SECOND,
@@ -38,7 +41,7 @@ class Stream(NamedTuple):
     """A stream by its name. `period`: between its frames in ns, 0 as things happen. `symbol` is "" for all markets."""
 
     name: str
-    road: str
+    roads: tuple[str, ...]
     symbol: str
     kind: str
     argument: str
@@ -51,22 +54,23 @@ def stream(name: str) -> Stream | None:
     if found:
         symbol, ticker, levels, speed, everything = found.groups()
         if everything:
-            return Stream(name, "/public", "", "!bookTicker", "", PERIODS["!bookTicker"])
+            return Stream(name, PUBLIC_ROAD, "", "!bookTicker", "", PERIODS["!bookTicker"])
         if ticker:
-            return Stream(name, "/public", symbol.upper(), "bookTicker", "", 0)
+            return Stream(name, PUBLIC_ROAD, symbol.upper(), "bookTicker", "", 0)
         period = int(speed or 250) * MS
-        return Stream(name, "/public", symbol.upper(), "partial" if levels else "depth", levels or "", period)
+        return Stream(name, PUBLIC_ROAD, symbol.upper(), "partial" if levels else "depth", levels or "", period)
     found = MARKET.fullmatch(name)
     if found is None:
         return None
     symbol, kind, interval, everything = found.groups()
     if everything:
-        return Stream(name, "/market", "", everything.partition("@")[0] + "s", "", PERIODS.get(everything, SECOND))
+        return Stream(name, MARKET_ROAD, "", everything.partition("@")[0] + "s", "", PERIODS.get(everything, SECOND))
     if interval:
         contract, perpetual, _ = symbol.partition("_perpetual")
         known = interval in INTERVALS and bool(perpetual) == kind.startswith("continuous")
-        return Stream(name, "/market", contract.upper(), kind.partition("_")[0], interval, 250 * MS) if known else None
-    return Stream(name, "/market", symbol.upper(), kind.partition("@")[0], "", PERIODS.get(kind, 0))
+        return Stream(name, MARKET_ROAD, contract.upper(), kind.partition("_")[0], interval, 250 * MS) if known else None
+    roads = PUBLIC_ROAD + MARKET_ROAD if kind == "trade" else MARKET_ROAD
+    return Stream(name, roads, symbol.upper(), kind.partition("@")[0], "", PERIODS.get(kind, 0))
 
 
 class Hub:
@@ -97,7 +101,7 @@ class Hub:
         """From now on the connection hears the stream, if this is the stream's road."""
         subscriber.streams[name] = None
         one = stream(name)
-        if one is None or one.road != subscriber.road:
+        if one is None or subscriber.road not in one.roads:
             return
         if name not in self.wanted:
             self.wanted[name] = one
