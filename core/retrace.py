@@ -21,52 +21,16 @@ from contextlib import suppress
 from difflib import SequenceMatcher
 from typing import Final, NamedTuple, cast
 
-from msgspec import Struct
-
 from core.codec import WireError, decode, encode
-from core.message import AnyMessage, Command, Message
+from core.difference import Count, Difference, Input
+from core.message import AnyMessage, Command, Message, Timer
 from core.node import Node
 from core.price import GridError
-from core.tape import Deaf, Entry, FrameReader, digest, read
+from core.tape import Entry, FrameReader, digest, read
+from core.wakes import Wakes
 
 OPEN_MAX: Final = 1_000
 """Unequal messages of one node that wait for what may explain them; no turn of a host in order sends as many."""
-
-
-class Input(NamedTuple):
-    """What a node took: the number of the tape's line, when, and what: a message or a venue's frame."""
-
-    number: int
-    now: int
-    message: Message | bytes
-
-
-class Difference(Struct):
-    """Where a node did not do again what it did: what it was doing it about, what it sent then and what it sends now.
-
-    `then` is a digest where the tape keeps no more. `failure` is the exception, where the node raises now.
-    """
-
-    number: int
-    node: str
-    caused_by: Input | None
-    then: Message | bytes | None
-    again: Message | None
-    failure: str = ""
-
-    def __str__(self) -> str:
-        return f"entry {self.number}, {self.node}: sent {self.then!r}, sends {self.again!r}; caused by {self.caused_by}"
-
-
-class Count(Struct):
-    """What a node took and sent by the tape, how much of that differs now, and what its host's death kept off the tape."""
-
-    inputs: int = 0
-    outputs: int = 0
-    differences: int = 0
-    unwritten: int = 0
-    failure: str = ""
-    """Why the node goes on no more."""
 
 
 class _Then(NamedTuple):
@@ -100,22 +64,26 @@ class _Sort:
 class _Track:
     """One node on its way."""
 
-    def __init__(self, node: Node, strategy: bool) -> None:
+    def __init__(self, node: Node, strategy: bool, unasked: Collection[str] | None) -> None:
         self.node, self.strategy = node, strategy
         self.market = hasattr(node, "on_frame")
-        self.out = Deaf()
+        self.out = Wakes(unasked or ())
+        self.timed = unasked is not None
         self.sent, self.ticks = self.sorts = (_Sort(), _Sort())
         self.cause: Input | None = None
         self.count = Count()
         node.bind(self.out)
 
-    def take(self, line: Entry, number: int) -> None:
-        """Hand the node its input, and sort what it sends."""
+    def take(self, line: Entry, number: int) -> Iterator[Difference]:
+        """Hand the node its input, and sort what it sends; yields what is wrong with its wakes."""
         self.count.inputs += 1
         message = line.frame if line.way == "=" else decode(line.frame)
         self.cause = cause = Input(number, line.now, message)
         if self.count.failure:
             return
+        if self.timed and type(message) is Timer and not self.out.came(message):
+            yield self._about_wake(number, cause, f"takes the wake {message.key!r}, for which it does not ask now")
+        self.out.number = number
         failure = ""
         try:
             self._hand(line, message)
@@ -139,6 +107,16 @@ class _Track:
             return
         with suppress(GridError, WireError):  # the host went on, too
             cast(FrameReader, self.node).on_frame(line.now, line.seq, line.frame)
+
+    def _about_wake(self, number: int, cause: Input | None, words: str) -> Difference:
+        self.count.differences += 1
+        return Difference(number, self.node.name, cause, None, None, wake=words)
+
+    def overdue(self) -> Iterator[Difference]:
+        """Wakes that the node asks for, and that did not come."""
+        if self.timed and self.cause is not None and not self.count.failure:
+            for one in self.out.overdue(self.cause.now):
+                yield self._about_wake(one.number, None, f"asks for a wake {one.key!r} at {one.at}, which did not come")
 
     def says(self, line: Entry, number: int) -> None:
         """The tape says that the node sent something."""
@@ -182,10 +160,15 @@ class _Track:
 
 
 class Retrace:
-    """Nodes on their way along a tape: `feed` it line by line, then `end`. Their host survives the failures of `strategies`."""
+    """Nodes on their way along a tape: `feed` it line by line, then `end`. Their host survives the failures of `strategies`.
 
-    def __init__(self, nodes: Mapping[str, Node], strategies: Collection[str] = ()) -> None:
-        self._tracks = {name: _Track(node, name in strategies) for name, node in nodes.items()}
+    Wakes are compared where it is said which keys of Timers come `unasked`; for a tape without lives' beginnings it cannot be.
+    """
+
+    def __init__(
+        self, nodes: Mapping[str, Node], strategies: Collection[str] = (), unasked: Collection[str] | None = None
+    ) -> None:
+        self._tracks = {name: _Track(node, name in strategies, unasked) for name, node in nodes.items()}
         self._markets = [track for track in self._tracks.values() if track.market]
         self._behind = False
         self.lines = 0
@@ -206,6 +189,9 @@ class Retrace:
         if not line.node and not line.peer and number:
             self.lives += 1
             yield from self._settle(self._tracks.values(), cut=True)
+            for one in self._tracks.values():
+                yield from one.overdue()
+                one.out.forget()
         elif not (track.market if track is not None else line.way in "=#"):
             if self._behind:  # the next turn begins
                 yield from self._settle(self._markets)
@@ -216,7 +202,7 @@ class Retrace:
             self._behind = True
         if line.way in "<=":
             yield from track.settle(sorts=(track.ticks,) if track.market else ())
-            track.take(line, number)
+            yield from track.take(line, number)
         else:
             if self._behind and line.way == ">" and not track.sent.again:
                 yield from self._settle(self._markets)
@@ -229,6 +215,7 @@ class Retrace:
         """The tape is over. `cut`: torn off; else only a normalizer's frames can be missing."""
         for track in self._tracks.values():
             yield from track.settle(cut, ended=True)
+            yield from track.overdue()
 
     def _settle(self, tracks: Iterable[_Track], cut: bool = False) -> Iterator[Difference]:
         for track in tracks:

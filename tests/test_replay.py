@@ -131,6 +131,13 @@ def test_another_parameter_shows_what_it_would_have_changed_of_that_strategy_alo
     assert len(told["shown"]) == 10
 
 
+def test_another_period_is_a_difference_though_nothing_else_is(tmp_path: Path, run: Callable[..., Any]) -> None:
+    recorded(tmp_path, "take_ms = 500")
+    code, out, _ = run("--set", "strategy.take_ms=700", "--most", "1", "--node", STRATEGY)
+    assert code == Exit.ERROR
+    assert "it takes the wake 'take', for which it does not ask now" in out
+
+
 def test_words_that_mean_nothing_are_said_so(tmp_path: Path, run: Callable[..., Any]) -> None:
     recorded(tmp_path, steps=8)
     code, _, err = run("--set", "strategy.ofset=5")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from core.difference import Count, Difference
 from core.gateway import Gateway
-from core.message import Command, Heartbeat, Message, News, Tick
+from core.message import Command, Heartbeat, Message, News, Tick, Timer
 from core.node import Node, Outbox
-from core.retrace import Count, Difference, Retrace, retrace
+from core.retrace import Retrace, retrace
 from core.tape import digested, handed, read, refused, sent, took
 from tests.test_tape import STORY, order, recorded
 
@@ -155,3 +156,36 @@ def test_a_request_whose_frame_was_not_written_any_more_is_forgiven_at_the_end_a
     assert way([Market("normalizer:B", {})], [ask])[0] == []
     later = [ask, handed(2, "normalizer:B", 2, b"x"), took(3, "mm", TOOK)]
     assert len(way([Market("normalizer:B", {})], later)[0]) == 1
+
+
+class Waking(Told):
+    """One that asks for a wake a second after each message."""
+
+    def on(self, now: int, message: Message) -> None:
+        self.outbox.wake(now + SECOND, "look")
+
+
+SECOND = 1_000_000_000
+
+
+def wake(due: int, key: str = "look") -> bytes:
+    return took(due + 5, "mm", Timer(due=due, key=key))
+
+
+def wakes(tape: list[bytes]) -> list[str]:
+    trace = Retrace({"mm": Waking("mm", {})}, {"mm"}, {"recover"})
+    return [one.wake for one in [*(one for line in read(tape) for one in trace.feed(line)), *trace.end()]]
+
+
+def test_wakes_that_a_node_asks_for_are_those_that_came() -> None:
+    asked = [took(0, "mm", TOOK), wake(SECOND)]
+    assert wakes(asked) == []
+    assert wakes([*asked, took(7, "mm", Timer(due=7, key="recover"))]) == []
+    assert wakes([*asked, wake(3 * SECOND)]) == ["takes the wake 'look', for which it does not ask now"]
+    never = wakes([took(0, "mm", TOOK), took(3 * SECOND, "mm", TOOK)])
+    assert never == ["asks for a wake 'look' at 1000000000, which did not come"]
+
+
+def test_wakes_of_a_process_that_died_are_not_waited_for() -> None:
+    tape = [took(0, "mm", TOOK), took(SECOND, "", TOOK), took(9 * SECOND, "mm", TOOK)]
+    assert wakes(tape) == []

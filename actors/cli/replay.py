@@ -166,6 +166,7 @@ def _print_json(found: Replayed) -> None:
             "again": _plain(one.again),
             "fields": fields(one.then, one.again) if same else {},  # type: ignore[arg-type]
             "failure": one.failure,
+            "wake": one.wake,
         })  # fmt: skip
     document = {
         "session": found.session,

@@ -14,6 +14,7 @@ from typing import Final
 
 from msgspec import Struct, structs
 
+from actors.calendar import JOBS
 from actors.errors import Exit, UserError, nearest
 from actors.graph import Plan, changed, code_of
 from actors.live.folder import Folder, Sitting
@@ -21,13 +22,17 @@ from actors.live.part import Part, account_nodes
 from actors.live.placement import ACCOUNT, Place
 from actors.live.store import kept
 from core.codec import WireError
+from core.difference import Difference
 from core.journal import JournalError
 from core.node import Node
-from core.retrace import Difference, Retrace
+from core.retrace import Retrace
 from core.tape import read
 
 TOLD_LINES: Final = 2_000
 """Between two words of progress: a tenth of a second."""
+
+UNASKED: Final = {"recover", *JOBS}
+"""Timers that hosts hand to nodes on their own."""
 
 Watch = Callable[[str, int, int], None]
 """Is told a tape's name and how many bytes of how many are done."""
@@ -112,7 +117,7 @@ def replayed(
         if node:
             nodes = {node: nodes[node]}
         found.tapes.append(tape)
-        trace = Retrace(nodes, strategies)
+        trace = Retrace(nodes, strategies, UNASKED)
         differences = _differences(path, tape, trace, watch)
         room = most - len(found.shown)
         found.shown += [(tape, one) for one in islice(differences, max(0, room))]

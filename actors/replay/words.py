@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from msgspec import structs
 
+from core.difference import Difference, Input
 from core.message import Message, Tick
-from core.retrace import Difference, Input
 
 SHORT: Final = 100
 """Characters of one value that are shown: a tick's book is longer than anybody reads."""
@@ -21,7 +21,11 @@ def told(difference: Difference) -> Iterator[str]:
     """The lines that tell of a difference."""
     then, again = difference.then, difference.again
     yield f"entry {difference.number:,}, {difference.node}"
-    yield f"  cause: {cause(difference.caused_by)}"
+    if difference.caused_by is not None:
+        yield f"  cause: {cause(difference.caused_by)}"
+    if difference.wake:
+        yield f"  it {difference.wake}"
+        return
     if difference.failure:
         yield f"  it fails now: {difference.failure}"
     if isinstance(then, Message) and type(then) is type(again):
@@ -59,10 +63,8 @@ def value(name: str, one: Any) -> str:
     return text if len(text) <= SHORT else text[: SHORT - 3] + "..."
 
 
-def cause(taken: Input | None) -> str:
+def cause(taken: Input) -> str:
     """What a node took, and when."""
-    if taken is None:
-        return "nothing that it took"
     if isinstance(taken.message, bytes):
         text = taken.message.decode("utf-8", "replace")
         frame = text if len(text) <= FRAME else text[: FRAME - 3] + "..."
