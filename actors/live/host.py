@@ -6,7 +6,8 @@ mailbox, and the other nodes take what waits for them until nothing does. Then t
 leaves (`actors/live/departure.py` has the rules). Frames and ticks are written behind that: no session has to know them again.
 
 A strategy's exception is a bug of its author: it is stopped, the account cancels its orders, the others trade on. An exception of
-any other node is a bug of ours, and ends the process.
+any other node is a bug of ours, and ends the process. An instrument whose prices are off the grid that it was begun with gets no
+more ticks: its market goes stale, and the account takes only what reduces.
 """
 
 from __future__ import annotations
@@ -172,13 +173,16 @@ class Host:
 
     def _normalize(self, node: str, received: int, frame: bytes) -> None:
         seat = self.seats[node]
+        if seat.stopped:
+            return
         now = self.clock.now()
         self.handled += 1
         self._behind.append((handed, (now, node, received, frame)))
         try:
             seat.node.on_frame(now, received, frame)  # type: ignore[attr-defined]
         except GridError as error:
-            self.news(2, f"{node}: the instrument's tick or lot is not what it was", str(error))
+            seat.stopped = True
+            self.news(2, f"{node} is stopped: the instrument's tick or lot is not what it was", str(error))
         except WireError as error:
             self.news(1, f"{node}: the venue sent what is no frame", str(error))
         self._collect(seat, now)

@@ -7,6 +7,7 @@ unknown state must not trade, and the next life begins from the tape.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -33,6 +34,8 @@ from core.message import Command, News
 SWITCH_S: Final = 0.0005
 """How long one thread may keep the others waiting (Python's default is ten times that): a frame waits for the loop at most so
 long."""
+GARBAGE: Final = (50_000, 20, 100)
+"""Python's collector looks for cycles after so many allocations: by default after 700, some of them in the way of every order."""
 ASTRAY_NS_MAX: Final = 500 * MS
 LOOK_AT_CLOCK_NS: Final = 1_000 * MS
 CRASHED: Final = 70
@@ -140,6 +143,9 @@ class Process:
         table = RayTable(self.sitting.id) if self._ray else None
         others = [one.name for one in all_places if one.name != self.name]
         self.directory = Directory(self.folder, self.name, table, others, self._moved)
+        gc.collect()
+        gc.freeze()  # what is there now stays: the collector need not walk through it again
+        gc.set_threshold(*GARBAGE)
         self.directory.begin(Address(*self.link.addresses, os.getpid(), self.epoch, self.sitting.code))
         self._watch_clock()
 

@@ -59,8 +59,8 @@ class Journal:
             written = os.write(self._file, block)
             if written != len(block):
                 os.write(self._file, block[written:])  # says why the first one stopped, or finishes it
-            if os.fstat(self._file).st_size != self._end + len(block):
-                raise OSError(5, "written short")
+                if os.fstat(self._file).st_size != self._end + len(block):
+                    raise OSError(5, "written short")
         except OSError:
             self._cut_back()
             raise
