@@ -64,7 +64,7 @@ LIMIT_LOTS: Final = 60
 SYMBOL: Final = "BTCUSDT"
 GATEWAY: Final = f"gateway:{SYMBOL}"
 UNKNOWN_NS_MAX: Final = PROOF_NS + 3 * ASK_EVERY_NS
-UNHEARD_NS_MAX: Final = 2 * UNKNOWN_NS_MAX
+UNHEARD_NS_MAX: Final = 3 * UNKNOWN_NS_MAX
 """Where questions are lost too: each takes four seconds to be given up."""
 BROKEN: Final = {
     "503": (503, b'{"code":0,"msg":"Unknown error, please check your request or try again later."}'),
@@ -503,6 +503,8 @@ class World:
         here = {one.request.cl_ord_id: one.leaves_qty for one in self.gateway.orders.values() if one.working}
         mine = {one.request.cl_ord_id: one.leaves_qty for one in self.strategy.orders.values()}
         mine |= {key: left for key, left in there.items() if key == "web_2"}
+        if ours := here.keys() - {"web_2"}:
+            yield f"K1: all of ours was to be canceled, and there still is {sorted(ours)}"
         if not there == here == mine:
             yield f"I4: open at the venue {there}, at the gateway {here}, at the strategy {mine}"
         yield from self.limits()

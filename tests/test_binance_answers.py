@@ -97,8 +97,8 @@ def test_a_listed_execution_off_the_grid_or_with_a_strange_fee_loses_nothing() -
 
 
 def test_the_account_is_read() -> None:
-    held = account.positions(raw([{"symbol": "BTCUSDT", "positionAmt": "-0.030", "entryPrice": "0.385", "positionSide": "BOTH"}]))
-    assert held == [account.Held("BTCUSDT", Decimal("-0.030"), Decimal("0.385"))]
+    held = account.positions(raw([{"symbol": "BTCUSDT", "positionAmt": "-0.030", "entryPrice": "385.", "positionSide": "BOTH"}]))
+    assert held == [account.Held("BTCUSDT", Decimal("-0.030"), Decimal("385"))]
     wallet = account.wallets(raw({"assets": [{"asset": "USDT", "walletBalance": "23.5", "availableBalance": "1"}]}))
     assert wallet == [account.Wallet("USDT", 2_350_000_000, 100_000_000)]
     config = account.account_config(raw({"canTrade": True, "canWithdraw": True, "dualSidePosition": True}))

@@ -87,7 +87,11 @@ def _sides(one: Account, symbol: str) -> list[Position]:
 
 
 def _entry(ask: Ask, position: Position) -> str:
-    return f"{position.entry(ask.account.instruments[position.symbol]):.8f}".rstrip("0").ljust(3, "0") if position.lots else "0.0"
+    """With one decimal at least, as the venue writes it."""
+    if not position.lots:
+        return "0.0"
+    whole, _, part = f"{position.entry(ask.account.instruments[position.symbol]):.8f}".partition(".")
+    return f"{whole}.{part.rstrip('0') or '0'}"
 
 
 def _held(ask: Ask, one: Position) -> dict[str, Any]:

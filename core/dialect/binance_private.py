@@ -164,7 +164,7 @@ _order = msgspec.json.Decoder(_Order)
 _algo = msgspec.json.Decoder(_Algo)
 _account = msgspec.json.Decoder(_Account)
 
-_NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?", re.ASCII)
+_NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{0,20})?", re.ASCII)
 KINDS: Final = {
     "NEW": ExecType.NEW,
     "CANCELED": ExecType.CANCELED,

@@ -113,7 +113,8 @@ class Session:
         if isinstance(message, OrderRequest):
             self.orders.submit(message)
         elif isinstance(message, OrderStatusRequest | OrderMassStatusRequest):
-            if self.begun:  # before that the record's beginning is not known; gateways ask again
+            known = message.symbol in self.inquiries.opened and isinstance(message, OrderStatusRequest)
+            if self.begun or known:  # before that the record's beginning may not be known; gateways ask again
                 self.inquiries.ask(message)
         elif isinstance(message, Command) and message.verb == "cancel_all":
             self.safety.cancel_everything((message.symbol,) if message.symbol else ())
