@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 from actors.cli.main import main
 from actors.emulator.exchange import TABLE, Exchange
 from actors.emulator.running import RunningVenue
+from actors.emulator.server import Clock, listen, serve
 from actors.emulator.wsapi import METHODS
 from tests.emulated_client import Client, opened
 
@@ -233,3 +235,23 @@ def test_an_answer_does_not_wait_for_an_acknowledgement(venue: RunningVenue) -> 
             session.get(f"{venue.rest}/fapi/v1/ticker/bookTicker", params={"symbol": "ETHUSDT"}, timeout=5)
             times.append(time.perf_counter() - began)
     assert min(times[1:]) < 0.03
+
+
+def test_it_ends_at_once_with_connections_open() -> None:
+    with RunningVenue("--synth", "2", "--symbols", "BTCUSDT") as running:
+        stream = websocket.create_connection(f"{running.streams}/public/ws/btcusdt@depth@100ms", timeout=5)
+        began = time.monotonic()
+        assert running.stop() == 0
+        assert time.monotonic() - began < 8
+        stream.shutdown()
+
+
+def test_a_market_that_breaks_ends_the_server() -> None:
+    exchange = opened()
+
+    def broken() -> int:
+        raise ZeroDivisionError
+
+    exchange.due = broken  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError), listen(0) as listening:
+        asyncio.run(serve(exchange, Clock(), listening))

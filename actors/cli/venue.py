@@ -119,7 +119,7 @@ def _serve(exchange: Exchange, clock: Any, listening: Any) -> None:
     import asyncio
     import contextlib
 
-    from actors.emulator.server import serving
+    from actors.emulator.server import serve
 
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serving(exchange, clock).serve(sockets=[listening]))
+        asyncio.run(serve(exchange, clock, listening))

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import uvicorn
@@ -49,6 +49,9 @@ class Server:
 
     def __init__(self, exchange: Exchange, clock: Clock) -> None:
         self.exchange, self.clock = exchange, clock
+        self.failure: BaseException | None = None
+        """What stopped the market, if anything did: our bug."""
+        self.stop: Callable[[], None] = lambda: None
         self._connections: dict[Connection, asyncio.Event] = {}
         routes = [
             Route("/{path:path}", self._http, methods=["GET", "POST", "PUT", "DELETE"]),
@@ -59,6 +62,7 @@ class Server:
     @contextlib.asynccontextmanager
     async def _living(self, app: Starlette) -> AsyncIterator[None]:
         driver = asyncio.create_task(self._drive())
+        driver.add_done_callback(self._ended)
         yield
         driver.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -70,6 +74,11 @@ class Server:
             self._wake()
             pause = (self.exchange.due() - self.clock.now()) / 1e9
             await asyncio.sleep(min(max(pause, STEP_SECONDS[0]), STEP_SECONDS[1]))
+
+    def _ended(self, driver: asyncio.Task[None]) -> None:
+        if not driver.cancelled():
+            self.failure = driver.exception()
+            self.stop()
 
     def _wake(self) -> None:
         for connection, event in self._connections.items():
@@ -145,10 +154,11 @@ def listen(port: int, host: str = "127.0.0.1") -> socket.socket:
     return listening
 
 
-def serving(exchange: Exchange, clock: Clock) -> uvicorn.Server:
-    """The web server of an exchange, to be run on a socket."""
+async def serve(exchange: Exchange, clock: Clock, listening: socket.socket) -> None:
+    """Serve until a signal comes. Raises what the market died of, if it did."""
+    site = Server(exchange, clock)
     config = uvicorn.Config(
-        Server(exchange, clock).app,
+        site.app,
         log_level="warning",
         access_log=False,
         ws="websockets-sansio",
@@ -159,4 +169,8 @@ def serving(exchange: Exchange, clock: Clock) -> uvicorn.Server:
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    return uvicorn.Server(config)
+    web = uvicorn.Server(config)
+    site.stop = lambda: setattr(web, "should_exit", True)
+    await web.serve(sockets=[listening])
+    if site.failure is not None:
+        raise site.failure
