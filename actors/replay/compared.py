@@ -148,7 +148,8 @@ def assumptions(sitting: Sitting, lived: Lived, shadow: Shadow) -> Iterator[tupl
     yield "order latency", words["order latency"] + "; live's varied"
     yield "between processes", words["link latency"]
     yield "time of working", words["busy time"]
-    yield "limits", "each graph has an account of its own in the shadow; live they share one, its limits and its rates"
+    if len(sitting.plans) > 1:
+        yield "alone", "each graph has an account and all that was traded to itself in the shadow; live they share both"
     if not sitting.live:
         yield "paper", "live's own fills were matched on paper, by another model of the queue and without these latencies"
     lives = {name: one.lives for name, one in lived.steering.items() if one.lives > 1}
