@@ -274,3 +274,17 @@ def test_there_are_candles_from_before_the_opening_that_lead_to_it() -> None:
     closes = [Decimal(bar[4]) for bar in bars]
     assert max(abs(later / earlier - 1) for earlier, later in pairwise(closes)) < Decimal("0.02")
     assert all(Decimal(low) <= min(Decimal(first), Decimal(last)) for _, first, _, low, last, *_ in bars)
+
+
+def test_a_trailing_stop_says_twice_that_it_is_new() -> None:
+    client = Client(opened())
+    client.listen()
+    stop(
+        client,
+        type="TRAILING_STOP_MARKET",
+        quantity="0.010",
+        callbackRate="5",
+        activatePrice=f"{last_trade(client.exchange) + 1}",
+    )
+    until(client, lambda: any(algo.activated for algo in client.exchange.algos.waiting.values()))
+    assert [(one["o"]["X"], one["o"]["ia"]) for one in client.heard("ALGO_UPDATE")] == [("NEW", False), ("NEW", True)]

@@ -139,7 +139,11 @@ class Algos:
                 prices = [Decimal(market.mark(now)[0]) / E8]
             else:
                 prices = [trade.tick * market.instrument.tick for trade in market.fresh]
-            if algo.status == "NEW" and any(algo.reached(price) for price in prices):
+            activated = algo.activated
+            reached = algo.status == "NEW" and any(algo.reached(price) for price in prices)
+            if algo.activated and not activated:  # a trailing stop that begins to trail says so by a second NEW
+                self._tell(now, algo)
+            if reached:
                 self._trigger(now, algo)
 
     def _trigger(self, now: int, algo: AlgoOrder) -> None:

@@ -6,6 +6,7 @@ things happen. A depth event carries what has changed since the same stream's la
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -29,27 +30,37 @@ class Publisher:
         self.hub, self.markets, self.stamp, self.funding = hub, markets, stamp, funding
         hub.begun, hub.ended = self._begun, self._ended
         self._last: dict[str, Any] = {}
+        self._periods: Counter[int] = Counter()
+        self._close: Counter[str] = Counter()
+        """How many streams want each period, and how many each symbol's every row."""
         self._reached = 0
 
     def _begun(self, one: Stream) -> None:
+        self._count(one, 1)
         market = self.markets.get(one.symbol)
         if one.kind == "depth" and market is not None:
             market.changes[one.name] = {}
             self._last[one.name] = market.update_id
 
+    def _count(self, one: Stream, by: int) -> None:
+        self._periods[one.period] += by
+        if one.period == 0 or one.kind in CLOSELY:
+            self._close[one.symbol] += by
+
     def _ended(self, one: Stream) -> None:
+        self._count(one, -1)
         self._last.pop(one.name, None)
         if one.symbol in self.markets:
             self.markets[one.symbol].changes.pop(one.name, None)
 
     def closely(self, symbol: str) -> bool:
         """Whether somebody hears every row of the market."""
-        return any(one.symbol == symbol and (one.period == 0 or one.kind in CLOSELY) for one in self.hub.wanted.values())
+        return self._close[symbol] > 0
 
     def due(self, now: int) -> int:
         """When the next periodic stream has something to say."""
-        periods = {one.period for one in self.hub.wanted.values() if one.period}
-        return min(((now // period + 1) * period for period in periods), default=FOREVER)
+        periods = self._periods.items()
+        return min(((now // period + 1) * period for period, count in periods if period and count > 0), default=FOREVER)
 
     def publish(self, now: int) -> None:
         """All streams, after the markets were taken to `now`."""

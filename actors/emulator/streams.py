@@ -184,7 +184,7 @@ class Subscriber:
         if key not in self.streams:
             return False
         events = self._events.get(key)
-        return not events or event in events
+        return not events or event in events or event == "listenKeyExpired"
 
     def close(self, why: str) -> None:
         """The venue ends the connection."""
