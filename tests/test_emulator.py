@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -352,3 +353,41 @@ def test_the_same_seed_gives_the_same_venue_and_another_another() -> None:
 
     assert played(5) == played(5)
     assert played(5) != played(6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_trading_keeps_the_books_together(seed: int) -> None:
+    """Whatever is asked: executions add up to orders and positions, and the replay holds exactly what is open."""
+    random = Random(seed)
+    client = Client(opened(seed=seed))
+    exchange = client.exchange
+    market, account = exchange.markets["BTCUSDT"], exchange.accounts["demo"]
+    for _ in range(250):
+        bid, ask = client.best()
+        side = random.choice(("BUY", "SELL"))
+        away = Decimal(random.randint(-20, 60)) / 10
+        price = bid - away if side == "BUY" else ask + away
+        wanted = order(side, price, f"{random.randint(1, 2000) / 1000:.3f}", random.choice(("GTC", "GTC", "GTX", "IOC", "FOK")))
+        ids = [one.id for one in account.open.values()]
+        act = random.random()
+        if act < 0.45:
+            client.ask("POST", "v1/order", **wanted, reduceOnly=random.choice(("true", "false", "false")))
+        elif act < 0.6 and ids:
+            changed = account.orders[random.choice(ids)]
+            same = {"symbol": "BTCUSDT", "side": changed.side, "orderId": changed.id}
+            client.ask("PUT", "v1/order", **same, quantity=wanted["quantity"], price=wanted["price"])
+        elif act < 0.7 and ids:
+            client.ask("DELETE", "v1/order", symbol="BTCUSDT", orderId=random.choice(ids))
+        elif act < 0.75:
+            client.ask("DELETE", "v1/allOpenOrders", symbol="BTCUSDT")
+        else:
+            client.sleep(random.random() * 4)
+        sums: dict[int, int] = {}
+        for fill in exchange.desk.log:
+            sums[fill.order_id] = sums.get(fill.order_id, 0) + fill.lots
+        assert all(one.done == sums.get(one.id, 0) <= one.lots for one in account.orders.values())
+        signed = sum(fill.lots if fill.side == "BUY" else -fill.lots for fill in exchange.desk.log)
+        assert account.position("BTCUSDT").lots == signed
+        resting = {number: lots for number, (_, _, lots) in market.resting.items()}
+        assert resting == {one.number: one.leaves for one in account.open.values()}
+    assert len(exchange.desk.log) > 20
