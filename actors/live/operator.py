@@ -41,7 +41,7 @@ class Operator:
         self._heard: list[tuple[str, News]] = []
 
     def _fresh(self) -> Link:
-        """A link in a new epoch: a host in another life knows nothing of what was said in the last one."""
+        """A link in a new epoch, which every host takes as the first word of somebody new."""
         epoch = self._clock.now() // (10 * MS)
         return Link(self._name, self._folder.keys, self._clock, self._loop.poller, epoch=epoch, key=OPERATOR)
 
@@ -50,9 +50,10 @@ class Operator:
         address = self._folder.where(host)
         if address is None:
             return False
-        if self._there.setdefault(host, address) != address:
-            self._link.close()
-            self._link, self._there = self._fresh(), {host: address}
+        if host in self._there and (self._there[host] != address or self._link.state(host) != "up"):
+            self._link.close()  # a host forgets an operator who fell silent, and another life of it knows none
+            self._link, self._there = self._fresh(), {}
+        self._there[host] = address
         self._link.connect(host, address.endpoint, address.public_key)
         return self._until(lambda: self._link.state(host) == "up", seconds)
 
