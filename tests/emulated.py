@@ -60,6 +60,8 @@ SECOND: Final = 1_000 * MS
 START: Final = 1_780_000_000 * SECOND
 TRADING_S: Final = 60
 CALM_S: Final = 60
+QUIET_S: Final = 30
+"""Into the calm: by then what was unknown is proved, and all that the strategy wants canceled is."""
 LIMIT_LOTS: Final = 60
 SYMBOL: Final = "BTCUSDT"
 GATEWAY: Final = f"gateway:{SYMBOL}"
@@ -175,6 +177,8 @@ class World:
         self.told: list[Tell] = []
         self.fired: Counter[str] = Counter()
         self.left: Counter[str] = Counter()
+        self.named: set[str] = set()
+        """The orders that cancels and amendments named, as they named them."""
         self.answered: dict[str, int] = {}
         self.unknown_since: dict[str, int] = {}
         self.decided: dict[str, int] = {}
@@ -359,6 +363,8 @@ class World:
     def transmit(self, ask: Ask) -> None:
         """A request on its way, once."""
         change = ask.method != "GET" and ask.lane != "queries" and "/order?" in ask.target
+        if change and ask.method != "POST":
+            self.named.add(parse_qs(urlsplit(ask.target).query).get("origClientOrderId", [""])[0])
         if change and ask.method == "POST":
             self.left[parse_qs(urlsplit(ask.target).query)["newClientOrderId"][0]] += 1
         out = self.trip()
@@ -503,6 +509,8 @@ class World:
         here = {one.request.cl_ord_id: one.leaves_qty for one in self.gateway.orders.values() if one.working}
         mine = {one.request.cl_ord_id: one.leaves_qty for one in self.strategy.orders.values()}
         mine |= {key: left for key, left in there.items() if key == "web_2"}
+        late = START + (TRADING_S + QUIET_S) * SECOND - self.offset
+        yield from (f"K1: {one.client_id} was to be canceled and executed all the same" for one in executions if one.ns > late)
         if ours := here.keys() - {"web_2"}:
             yield f"K1: all of ours was to be canceled, and there still is {sorted(ours)}"
         if not there == here == mine:
@@ -510,6 +518,8 @@ class World:
         yield from self.limits()
         accepted = Counter(one.client_id for one in self.account.orders.values())
         yield from (f"I2: {key} became {count} orders" for key, count in accepted.items() if count > 1)
+        strange = self.named - self.left.keys()
+        yield from (f"H3: a cancel or amendment named {key}, an id that the venue never saw" for key in sorted(strange))
         yield from (f"H1: {key} was transmitted {count} times" for key, count in self.left.items() if count > 1)
         most = UNHEARD_NS_MAX if self.fired["query_lost"] else UNKNOWN_NS_MAX
         alive = self.rejected & accepted.keys()
