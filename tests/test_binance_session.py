@@ -412,12 +412,15 @@ def test_everything_is_paged_named_and_handed_back_when_it_is_complete() -> None
     peer.answers["GET", "/fapi/v1/openOrders"] = [state("other", 71)]
     peer.answers["GET", "/fapi/v1/order"] = lambda given: state("theirs", int(given["orderId"]), "FILLED")
     request = OrderMassStatusRequest("BTCUSDT", peer.now, 0, 0, START)
+    asked_at = peer.session.wire.venue_now
     peer.submit(request)
     told = peer.gateway(ExecutionReport)
     assert [one.exec_id for one in told if one.exec_type == ExecType.TRADE] == [f"BTCUSDT-{number}" for number in range(1, 2_501)]
     assert {one.cl_ord_id for one in told if one.exec_type == ExecType.TRADE} == {"theirs"}
     assert told[-1].cl_ord_id == "other"
-    assert peer.gateway(OrderMassStatusRequest)[-1] is request
+    answered = peer.gateway(OrderMassStatusRequest)[-1]
+    assert answered.since == START
+    assert asked_at <= answered.transact_time <= peer.session.wire.venue_now, "from there on the next question is asked"
 
 
 def test_an_answer_that_never_comes_leaves_everything_incomplete() -> None:

@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from core.codec import WireError
 from core.dialect import binance_answers as answers
 from core.dialect import binance_rest as rest
@@ -108,9 +110,9 @@ class Inquiries:
             self._wire.start(self._everything(request, key))
 
     def _everything(self, request: OrderMassStatusRequest, key: str) -> Flow:
-        symbol, asked_at = request.symbol, self._wire.now
+        symbol, asked_at, asked_there = request.symbol, self._wire.now, self._wire.venue_now
         try:
-            since = max(request.since + self._wire.offset if request.since else 0, self.opened.get(symbol, 0))
+            since = max(request.since, self.opened.get(symbol, 0))
             rows = yield from self._executions(symbol, since)
             answer = yield from self._wire.insist(rest.open_orders(symbol))
             if rows is None or answer is None or judged(answer).proof != Proof.CONFIRMED:
@@ -128,7 +130,8 @@ class Inquiries:
             for state in states:
                 self._report(state)
             self._roster.standing(symbol, [one.cl_ord_id for one in states], asked_at)
-            self._wire.say(f"gateway:{symbol}", request)
+            # the gateway asks from there on next time, perhaps in another life of its process, whose clock was set since
+            self._wire.say(f"gateway:{symbol}", replace(request, transact_time=asked_there))
             self._complete(symbol, asked_at, told, states)
         except WireError as error:
             self._wire.tell(1, "an answer that is none", f"{symbol}: {error}")
