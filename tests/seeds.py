@@ -106,7 +106,7 @@ KINDS: Final = (
     "refused", "never_arrives", "arrives_late", "answer_lost", "report_dropped", "report_doubled", "report_delayed", "query_lost",
     "unasked_cancel", "frame_dropped", "frame_doubled", "frame_late", "frame_malformed", "stream_silent", "stream_broken",
     "snapshot_lost", "link_delay", "link_clogged", "link_broken", "tick_dropped", "disk_full", "disk_failed", "disk_slow",
-    "slow_node", "clock_stands", "clock_set", "crash",
+    "slow_node", "clock_stands", "clock_set", "crash", "strategy_dies", "normalizer_dies", "killed",
 )  # fmt: skip
 """Faults that must each fire in a tenth of the seeds."""
 
