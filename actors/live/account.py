@@ -81,6 +81,7 @@ class Account:
         fresh = self.nodes.all()
         within = self._within()
         recalled = recall(fresh, entries(self.path), within)
+        host.clock.catch_up(recalled.now)
         host.departures.write_down(took(host.clock.now(), "", Logon(sender=host.name)))  # here another life begins
         for node in fresh.values():
             host.add(node)

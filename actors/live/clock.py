@@ -29,6 +29,10 @@ class Clock:
         """Nanoseconds UTC."""
         return self._base + time.monotonic_ns()
 
+    def catch_up(self, time: int) -> None:
+        """Be at this time at least: where a tape ended, whose process may have had a clock that was set back since."""
+        self._base += max(0, time - self.now())
+
     def astray(self) -> int:
         """How far the wall's clock is ahead of this one, ns; negative: behind."""
         return time.time_ns() - self.now()
