@@ -51,9 +51,7 @@ class WebSocket:
     def close(self) -> None:
         """End it; nobody is told."""
         self._closing = True
-        if self._socket is not None:
-            with suppress(OSError, AttributeError):
-                self._socket.sock.shutdown(socket.SHUT_RDWR)
+        self._hang_up()
 
     def join(self, timeout_s: float) -> None:
         """Wait for its thread to end."""
@@ -82,8 +80,14 @@ class WebSocket:
             while (text := self._texts.get()) is not None:
                 self._socket.send(text)
         except (websocket.WebSocketException, OSError):
-            with suppress(OSError, AttributeError):
-                self._socket.sock.shutdown(socket.SHUT_RDWR)
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        """Whoever reads finds the end."""
+        connection = self._socket.sock if self._socket is not None else None
+        if connection is not None:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _read(self, connection: websocket.WebSocket) -> str:
         """Frames until there are no more; why there are no more."""
