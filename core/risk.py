@@ -250,6 +250,8 @@ class Risk:
 
     def _reject(self, now: int, reject: OrderCancelReject) -> None:
         self.working.reject(reject)
+        if self.roster.absent:
+            self.send(self.roster.admit(now, self.working))
 
     def _unanswered(self, now: int, message: Unanswered) -> None:
         self.working.doubt(message)
