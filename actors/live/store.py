@@ -46,7 +46,7 @@ class Journal:
             os.close(self._file)
             raise
         self._broken: OSError | None = None
-        self._unsynced, self._closing = Event(), Event()
+        self._unsynced, self._closing = False, Event()
         self._syncing = Thread(target=self._sync, name=f"journal {path.name}", daemon=True)
         self._syncing.start()
 
@@ -66,7 +66,7 @@ class Journal:
             raise
         self._end += len(block)
         self._count += len(entries)
-        self._unsynced.set()
+        self._unsynced = True  # and nobody is woken: what is to leave leaves first
 
     def entries(self) -> Iterator[bytes]:
         """All entries, oldest first."""
@@ -76,7 +76,6 @@ class Journal:
         """Bring everything to the disk and let the file go."""
         if not self._closing.is_set():
             self._closing.set()
-            self._unsynced.set()
             self._syncing.join()
             os.close(self._file)
 
@@ -93,14 +92,13 @@ class Journal:
             self._broken = error
 
     def _sync(self) -> None:
-        while not self._closing.is_set():
-            self._unsynced.wait()
-            self._unsynced.clear()
-            try:
-                os.fdatasync(self._file)
-            except OSError as error:
-                self._broken = error
-            self._closing.wait(SYNC_S)
+        while not self._closing.wait(SYNC_S):
+            if self._unsynced:
+                self._unsynced = False
+                try:
+                    os.fdatasync(self._file)
+                except OSError as error:
+                    self._broken = error
         os.fdatasync(self._file)
 
 
