@@ -274,7 +274,8 @@ class Gateway:
     def _recover(self, now: int) -> None:
         """The process came back: no answer that was under way will come, and no wake.
 
-        Its clock may have been set meanwhile, so what left before is taken to have left now: proof of absence may only come too late.
+        Its clock may have been set meanwhile, so what left before is taken to have left now: proof of absence may come too late, and
+        never too early.
         """
         self._asking = False
         self._sent = dict.fromkeys(self._sent, now)
@@ -297,8 +298,8 @@ class Gateway:
                 self._inquire(now, order, overdue)
 
     def _reconciled(self, now: int, answered: OrderMassStatusRequest) -> None:
-        """The session hands the request back when its answer is complete, `transact_time` being the venue's time at which it asked:
-        nothing that old is asked for again.
+        """The session hands the request back when its answer is complete; `transact_time` is then the venue's time at which it
+        asked, and nothing that old is asked for again.
         """
         self._complete_until = max(self._complete_until, answered.transact_time - SETTLED_NS)
 

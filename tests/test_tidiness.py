@@ -90,6 +90,8 @@ LONG: Final = {
 """Files that are longer, and why. (`core/kernel` is exempt: a compiled loop is one function.)"""
 VAGUE: Final = re.compile(r"(^|_)(utils?|helpers?|base|manager|engine|common|misc)(_|$)")
 OTHER_TESTS: Final = {
+    "planted": "bugs put in on purpose, and the checkers that must find them",
+    "scenarios": "what went wrong for others, as stories",
     "backtest_verb": "`astrarium backtest` as a user meets it",
     "binance_trading": "Binance's requests, errors and stream routes together",
     "cli": "the command line as a user meets it",
