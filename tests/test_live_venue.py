@@ -19,7 +19,8 @@ from actors.emulator.running import RunningVenue
 from actors.errors import UserError
 from actors.live.clock import Clock
 from actors.live.credentials import Credentials, credentials
-from actors.live.sender import Lane, Questioner, Worker
+from actors.live.lane import Lane
+from actors.live.sender import Questioner, Worker
 from actors.live.venue import Venue
 from core.dialect.binance_answers import Answer
 from core.dialect.binance_effects import Ask

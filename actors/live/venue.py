@@ -12,7 +12,8 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from actors.live.credentials import Credentials
-from actors.live.sender import Lane, Questioner, Worker
+from actors.live.lane import Lane
+from actors.live.sender import Questioner, Worker
 from actors.live.websocket import WebSocket
 from core.dialect.binance_answers import Answer
 from core.dialect.binance_effects import Ask, Close, Effect, Open, Say, Tell
