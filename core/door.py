@@ -3,7 +3,8 @@
 Risk tells the door the id and a digest of each request that it approves, over a road of its own; the gateway's requests come over
 the other. A new order or a replace goes through when a digest of its bytes is the one that was approved under its id, and once.
 The first difference closes the door: nothing but cancels and queries goes through from that message on, the account is halted and
-the operator hears why. Only a person opens it again (Command "resume"). Cancels need no approval, and are counted.
+the operator hears why. Only a person opens it again (Command "resume", which goes on to the session, for what that had halted).
+Cancels need no approval, and are counted.
 
 No difference has ever a good reason: it is a bug in between, damaged memory, or somebody who found another way in.
 """
@@ -73,7 +74,7 @@ class Door:
             self.approved += 1
         elif command.verb == "resume":
             self.closed = ""
-        else:
+        if command.verb != "approved":
             self._outbox.send(command)
 
     def _order(self, now: int, request: Order) -> None:

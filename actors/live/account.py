@@ -7,7 +7,7 @@ answered nothing new leaves. Strategies whose session falls are away: the accoun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from actors.live.host import Host
@@ -26,14 +26,16 @@ from core.message import (
     Logon,
     Message,
     NewOrderSingle,
+    News,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
     PositionReport,
     Timer,
 )
+from core.node import Node
 from core.outgoing import Kept
 from core.session import Event, Fresh, Up
-from core.tape import Entry, read, recall, took
+from core.tape import Deaf, Entry, Recalled, read, recall, refused, took
 
 LEAVE_NS: Final = 10_000_000_000
 """For the cancels of a graceful end to be confirmed; what is not by then is told."""
@@ -82,7 +84,6 @@ class Account:
         within = self._within()
         recalled = recall(fresh, entries(self.path), within)
         host.clock.catch_up(recalled.now)
-        host.departures.write_down(took(host.clock.now(), "", Logon(sender=host.name)))  # here another life begins
         for node in fresh.values():
             host.add(node)
         ends: dict[str, End] = {name: Elsewhere(self.link, where, name) for name, where in self.part.where().items()}
@@ -93,9 +94,10 @@ class Account:
         for name, seat in host.seats.items():
             seat.routes = edges[name]
         self._restore(read(entries(self.path)))
-        for name, message in recalled.waiting:
-            host.hand(name, message)
         now = host.clock.now()
+        self._make_good(recalled, now)
+        host.departures.write_down(took(now, "", Logon(sender=host.name)))  # here another life begins
+        self._resume(recalled, fresh, now)
         for symbol in symbols:
             host.hand(gateway_of(symbol), Timer(symbol, now, now, now, now, "recover"))
             self.schedule.enter(gateway_of(symbol), "reconcile")
@@ -103,6 +105,31 @@ class Account:
         for one in self.part.runners:  # until its session says otherwise
             host.hand(RISK, Command(now=now, strategy=one.name, verb="disconnected"))
         self.venue.start()
+
+    def _make_good(self, recalled: Recalled, now: int) -> None:
+        """What a node sent and a torn tape does not have is written down now, and sent to those elsewhere."""
+        for name, message in recalled.unsent:
+            seat = self.host.seats[name]
+            ends = () if type(message) is News else seat.routes[type(message)](message)
+            self.host.departures.add(seat, message, tuple(end for end in ends if isinstance(end, Elsewhere)), now)
+
+    def _resume(self, recalled: Recalled, nodes: Mapping[str, Node], now: int) -> None:
+        """What was under way when the process died goes on, but for new orders: the market that they were for is gone.
+
+        Whether one of them had left is known only where the tape is whole, so its node takes it as sent, and "recover" puts it in
+        doubt.
+        """
+        departures = self.host.departures
+        for name, message in recalled.waiting:
+            if isinstance(message, NewOrderSingle | OrderCancelReplaceRequest):
+                outbox = Deaf()
+                nodes[name].bind(outbox)
+                departures.write_down(took(now, name, message))
+                nodes[name].on(now, message)
+                departures.write_down(*[refused(now, name, one) for one in outbox.sent])
+                nodes[name].bind(self.host.seats[name])
+            else:
+                self.host.hand(name, message)
 
     def _within(self) -> Callable[[str, Message], Iterable[str]]:
         """Which of the account's own nodes a message is for, by the edges that it will be sent along."""
@@ -156,7 +183,8 @@ class Account:
         for name in strategies:
             self.host.hand(RISK, Command(now=now, strategy=name, verb=verb))
         if strategies and not isinstance(event, Fresh):
-            self.host.news(verb != "connected", f"{event.peer} is {verb}", getattr(event, "text", ""))
+            meant = isinstance(event, Up) or getattr(event, "meant", False)
+            self.host.news(not meant, f"{event.peer} is {verb}", getattr(event, "text", ""))
 
     def moved(self, name: str, address: Address) -> None:
         """Another host is somewhere new: what it publishes of marks and ticks is for risk."""
@@ -186,8 +214,11 @@ class Account:
                 symbol: [one for order in gateway.orders.values() for one in order.unknown]
                 for symbol, gateway in gateways.items()
             },
+            "held": {one.symbol: one.qty_text(risk.ledger.position(one.symbol)) for one in self.instruments},
+            "today": risk.guard.equity.now - risk.guard.equity.begun if risk.guard is not None else 0.0,
             "approved": risk.approved,
             "refused": risk.refused,
+            "refusal": risk.refusal,
             "left": {symbol: door.left for symbol, door in self.nodes.doors.items()},
             "states": [
                 {"symbol": one.symbol, "source": one.source, "state": one.state.value, "text": one.text}

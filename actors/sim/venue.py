@@ -186,8 +186,9 @@ class SimVenue:
         self.replay.modify(now, held.number, request.price, request.order_qty, total=True)
 
     def _cancel_all(self, now: int, command: Command) -> None:
-        """The venue's own cancel-all: whatever works, each under its order's own id."""
-        for held in self._held.values():
+        """The venue's own cancel-all: whatever works, each under its order's own id. Other words are for sessions that can
+        halt."""
+        for held in self._held.values() if command.verb == "cancel_all" else ():
             if held.status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED):
                 held.asked.append(OrderCancelRequest(self.symbol, now, now, now, held.cl_ord_id, held.cl_ord_id))
                 self.replay.cancel(now, held.number)
