@@ -91,7 +91,7 @@ def _cancel(risk: Risk, now: int, message: Command) -> None:
 def _disconnected(risk: Risk, now: int, message: Command) -> None:
     risk.roster.leave(message.strategy)
     risk.cancel(now, message.strategy)
-    risk.news(now, 1, f"{message.strategy} is disconnected", "what works of it is canceled")
+    risk.news(now, 0, f"{message.strategy} may not trade", "it is not connected; what works of it is canceled")
 
 
 def _connected(risk: Risk, now: int, message: Command) -> None:

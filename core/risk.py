@@ -87,6 +87,8 @@ class Risk:
         self.working = WorkingOrders()
         self.approved = 0
         self.refused = 0
+        self.refusal = ""
+        """Why the last request that was refused was."""
         self._price: dict[str, int] = dict.fromkeys(self.instruments, 0)
         self._outbox: Outbox
 
@@ -117,7 +119,7 @@ class Risk:
     def _new(self, now: int, order: NewOrderSingle) -> None:
         reason = self._reason_new(now, order)
         if reason:
-            self.refused += 1
+            self.refused, self.refusal = self.refused + 1, reason
             self._outbox.send(order_refused(now, order, f"risk-{order.cl_ord_id}", f"risk: {reason}"))
             return
         self.approved += 1
@@ -131,7 +133,7 @@ class Risk:
         working = self.working.get(request.orig_cl_ord_id)
         reason = self._reason_replace(now, request, working)
         if reason:
-            self.refused += 1
+            self.refused, self.refusal = self.refused + 1, reason
             self._outbox.send(request_refused(now, request, OrdStatus.NEW, 2, f"risk: {reason}"))
             return
         if working is not None:
@@ -285,12 +287,15 @@ class Risk:
         self.take_state(now, status)
 
     def take_state(self, now: int, status: SecurityStatus) -> bool:
-        """A source wants a state; False when it wanted that before. Who trades hears what holds, the operator what was wanted."""
+        """A source wants a state; False when it wanted that before. Who trades hears what holds, the operator what was wanted.
+
+        The venue's session halts at every beginning and end; when it halts for a cause it tells of that itself.
+        """
         if not self.states.take(status):
             return False
-        urgency = 2 if status.state == TradingState.HALT or status.source == "loss" else 0
+        alarming = status.source == "loss" or (status.state == TradingState.HALT and status.source != "session")
         where = status.symbol or "the account"
-        self.news(now, urgency, f"{status.source} wants {where} {status.state.value}", status.text)
+        self.news(now, 2 if alarming else 0, f"{where}: {status.state.value}, by {status.source}", status.text)
         for symbol in [status.symbol] if status.symbol else self.instruments:
             holds = self.states.strictest(symbol)
             state, text = (holds.state, f"{holds.source}: {holds.text}") if holds else (TradingState.READY, "")

@@ -72,10 +72,11 @@ class Up(NamedTuple):
 
 
 class Down(NamedTuple):
-    """It does not stand any more; it will go on where it was."""
+    """It does not stand any more; it will go on where it was. Whether the peer meant to leave."""
 
     peer: str
     text: str
+    meant: bool = False
 
 
 class Fresh(NamedTuple):
@@ -308,7 +309,7 @@ class Session:
 
     def _on_logout(self, word: Logout) -> None:
         answers = self.state == "up"
-        self._end("down", Down(self.peer, f"{self.peer} left: {word.text}"))
+        self._end("down", Down(self.peer, f"{self.peer} left: {word.text}", True))
         if answers:
             self._words.append(Logout())
 

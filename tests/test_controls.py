@@ -86,7 +86,7 @@ def test_kill_halts_all_at_once_and_asks_every_session_for_its_cancel_alls() -> 
         desk.ask(order)
         desk.accept(order)
     desk.tell("kill", "Ada")
-    assert desk.alarms() == ["operator wants the account halt"]
+    assert desk.alarms() == ["the account: halt, by operator"]
     for symbol in ("BTCUSDT", "ETHUSDT"):
         assert (desk.left(symbol)[-1].verb, desk.left(symbol)[-1].symbol) == ("cancel_all", symbol)
         assert "is halted by operator: Ada" in desk.ask(new(SELL, symbol=symbol))
@@ -320,4 +320,4 @@ def test_states_are_told_to_strategies_and_to_the_operator() -> None:
     desk.hand("risk", SecurityStatus("BTCUSDT", source="market", state=TradingState.REDUCE, text="stale"))
     heard = desk.heard["b"][-1]
     assert (heard.symbol, heard.source, heard.state, heard.text) == ("BTCUSDT", "risk", TradingState.REDUCE, "market: stale")
-    assert desk.heard["operator"][-1].headline == "market wants BTCUSDT reduce"
+    assert desk.heard["operator"][-1].headline == "BTCUSDT: reduce, by market"

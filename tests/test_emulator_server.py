@@ -105,7 +105,7 @@ def test_the_command_says_where_it_is_and_what_it_accepts_and_ends_cleanly() -> 
     lines = [process.stdout.readline() for _ in range(4)]
     address = lines[0].split()[1].rstrip(",")
     assert "demo-key with the secret demo-secret; balance 100000 USDT" in lines[1]
-    assert lines[2].startswith("BTCUSDT: generated 0 from a seed")
+    assert lines[2].startswith("BTCUSDT: generated 0, from seed 2")
     for _ in range(100):
         try:
             assert requests.get(f"{address}/fapi/v1/ping", timeout=5).json() == {}

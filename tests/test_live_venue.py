@@ -322,6 +322,7 @@ def test_credentials_come_from_the_environment_or_from_a_file_that_others_cannot
         credentials("production", {}, file)
     file.chmod(0o600)
     assert credentials("production", {}, file).key == KEY
+    assert credentials("production", {"ASTRARIUM_KEYS": str(file)}).key == KEY
     file.write_text("nonsense " + SECRET)
     with pytest.raises(UserError) as error:
         credentials("production", {}, file)

@@ -414,7 +414,7 @@ def test_who_leaves_is_answered_and_both_are_down() -> None:
     pair.put()
     pair.deliver()
     assert [end.session.state for end in pair.ends] == ["down", "down"]
-    assert pair.b.told(Down) == [Down("a", "a left: the day is over")]
+    assert pair.b.told(Down) == [Down("a", "a left: the day is over", True)]
 
 
 def test_words_out_of_place_are_counted_and_change_nothing() -> None:

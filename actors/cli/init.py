@@ -31,6 +31,8 @@ def init(folder: Path = Path("my_strategies"), /) -> None:
     graph = folder / FILES[1]
     sys.stdout.write(
         f"{folder / FILES[0]}: the strategy\n{graph}: what runs, on what, within which limits\n"
-        f"next: astrarium data synth --days 1    generates a day of BTCUSDT into ./store, if you have none\n"
+        f"next: astrarium data synth --days 1        generates a day of BTCUSDT into ./store, if you have none\n"
         f"      astrarium backtest {graph}\n"
+        f"      astrarium venue --port 8900          serves a market to trade on, in another terminal\n"
+        f"      astrarium trade {graph}    trades there on paper; with --live it sends orders\n"
     )

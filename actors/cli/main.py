@@ -29,7 +29,7 @@ VERBS: Final = {
     "trade": ("actors.cli.trade:trade", "Trade graphs on live markets: on paper, or with --live for real."),
     "status": ("actors.cli.operate:status", "Show what a trading session's hosts say of themselves."),
     "logs": ("actors.cli.operate:logs", "Show a trading session's warnings and alarms."),
-    "tell": ("actors.cli.operate:tell", "Start, stop or change a strategy, or a limit, while the others trade."),
+    "tell": ("actors.cli.tell:tell", "Start, stop or change a strategy, or a limit, while the others trade."),
     "stop": ("actors.cli.operate:stop", "End a trading session in good order."),
     "kill": ("actors.cli.operate:kill", "Stop trading at once and cancel every open order."),
     "report": ("actors.cli.report:report", "Show a run's figures, and where its page is."),
@@ -39,6 +39,11 @@ VERBS: Final = {
 """Each verb's function (or app), and the line that `--help` shows for it."""
 
 INTERRUPTED: Final = 130
+
+
+def _shown(default: object) -> str | None:
+    """A default value as `--help` shows it: what means "none" or "no" goes without saying."""
+    return None if default in ("", (), None, False, 0) else str(default)
 
 
 def _version() -> str:
@@ -53,7 +58,7 @@ app = App(
     help_epilogue="Exit codes: 0 fine, 1 error, 2 not found, 3 not running, 4 configuration, 5 timed out.",
     help_format="plaintext",
     version=_version,
-    default_parameter=Parameter(negative_iterable=()),  # no --empty-instruments
+    default_parameter=Parameter(negative_iterable=(), show_default=_shown),  # no --empty-instruments
     suppress_keyboard_interrupt=False,
 )
 for _name, (_place, _line) in VERBS.items():

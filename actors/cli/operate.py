@@ -1,4 +1,4 @@
-"""What a person does with a session that trades: `status`, `logs`, `tell`, `stop`, `kill`. None of them needs Ray."""
+"""What a person does with a session that trades: `status`, `logs`, `stop`, `kill`. None of them needs Ray."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from actors.errors import Exit, UserError, nearest
+from actors.errors import Exit
 
 if TYPE_CHECKING:
     from actors.live.folder import Folder
@@ -45,6 +45,8 @@ def status(session: str = "", /, *, sessions: Sessions = Path("sessions"), json:
         _write_json(said)
     else:
         _show(said)
+        if not any(said.values()):
+            sys.stdout.write(_ended(folder) + "\n")
     return int(Exit.FINE if all(said.values()) else Exit.NOT_RUNNING)
 
 
@@ -87,60 +89,6 @@ def logs(
         if not follow:
             return Exit.FINE
         time.sleep(0.5)
-
-
-def tell(
-    node: str,
-    verb: str,
-    argument: str = "",
-    /,
-    *,
-    session: Annotated[str, Parameter(name="--session")] = "",
-    sessions: Sessions = Path("sessions"),
-    symbol: Annotated[str, Parameter(name="--symbol")] = "",
-    strategy: Annotated[str, Parameter(name="--strategy")] = "",
-) -> int:
-    """Say something to a strategy, or to risk, while all others trade on. It is on the session's record.
-
-    A strategy takes `stop`, `start`, `flatten` and `set KEY=VALUE`; risk takes `limit KEY=VALUE`, `resume PERSON`,
-    `enable PERSON --strategy NAME` and `cancel`.
-
-    Parameters
-    ----------
-    node
-        The strategy's name as `status` shows it, or risk.
-    verb
-        What to do.
-    argument
-        With what: gamma=0.2, or the name of the person who answers for it.
-    session
-        Which session: its id, or the beginning of it; the newest when left out.
-    sessions
-        Where sessions' folders are.
-    symbol
-        For a limit of one instrument.
-    strategy
-        Which strategy `enable` and `cancel` are about.
-    """
-    from actors.live.operator import operator
-    from actors.live.part import Part
-    from core.message import Command
-
-    folder = _folder(sessions, session)
-    sitting = folder.read()
-    where = Part(folder, sitting, sitting.places()[0], 0).where()
-    if node not in where:
-        raise UserError(
-            f"this session has no {node!r}: {nearest(node, [one.name for one in sitting.runners()] + ['risk'])}", Exit.NOT_FOUND
-        )
-    with operator(folder) as line:
-        host = where[node]
-        _require(line, host)
-        line.say(host, node, Command(symbol, strategy=strategy or node, verb=verb, argument=argument))
-        if not line.delivered(host, REACH_S):
-            raise UserError(f"{host} has not taken it within {REACH_S:g} s", Exit.TIMED_OUT)
-    sys.stdout.write(f"{node} was told: {' '.join(filter(None, (verb, argument)))}; `astrarium logs --all` has its answer\n")
-    return Exit.FINE
 
 
 def stop(session: str = "", /, *, sessions: Sessions = Path("sessions")) -> int:
@@ -190,13 +138,21 @@ def _folder(sessions: Path, session: str) -> Folder:
     return find(sessions, session)
 
 
+def _ended(folder: Folder) -> str:
+    """How a session that does not run came to its end, by what it left."""
+    import msgspec
+
+    from actors.live.words import brief
+
+    try:
+        end = msgspec.json.decode((folder.path / "end.json").read_bytes(), type=dict[str, Any])
+    except (OSError, ValueError):
+        return f"session {folder.path.name} does not run, and has not ended in good order"
+    return f"session {folder.path.name} has ended: {brief(end['account'])}"
+
+
 def _hosts(folder: Folder) -> list[str]:
     return [place.name for place in folder.read().places()]
-
-
-def _require(line: Operator, host: str) -> None:
-    if not line.reach(host, REACH_S):
-        raise UserError(f"{host} is not running", Exit.NOT_RUNNING)
 
 
 def _asked(line: Operator, host: str) -> dict[str, Any]:

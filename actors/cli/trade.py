@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from actors.graph import Plan
     from core.dialect.binance_hosts import VenueTable
 
-Venues = Literal["production", "demo", "emulator", ""]
+Venues = Literal["production", "demo", "emulator"] | None
 
 
 def trade(
@@ -23,7 +23,7 @@ def trade(
     /,
     *,
     live: Annotated[bool, Parameter(name="--live", negative="")] = False,
-    venue: Annotated[Venues, Parameter(name="--venue")] = "",
+    venue: Annotated[Venues, Parameter(name="--venue")] = None,
     url: Annotated[str, Parameter(name="--url")] = "",
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     split: Annotated[bool, Parameter(name="--split", negative="")] = False,
@@ -67,6 +67,7 @@ def trade(
         One JSON object at the end instead of tables.
     """
     from actors.graph import read
+    from actors.live.credentials import credentials
     from actors.live.opening import objections, open_session
     from actors.trade import run
 
@@ -74,6 +75,8 @@ def trade(
         raise UserError("trade wants a graph file: astrarium trade strategies/market_maker.toml", Exit.CONFIGURATION)
     plans = [read(path, set_) for path in graphs]
     where = _venue(plans, venue, url)
+    if live:
+        credentials(where.name)  # a key that is missing is said now, not by a process that begins
     for words in objections(plans, where):
         if live:
             raise UserError(f"not for real: {words}", Exit.CONFIGURATION)

@@ -40,7 +40,7 @@ def venue(
     synth
         Generate days without end from this seed instead. (Without --data: seed 1.)
     port
-        Where to listen; 0 takes a free port.
+        Where to listen; without it at a free port. A graph without [venue] looks for it at 8900.
     host
         Loopback only.
     faults
@@ -73,9 +73,10 @@ def venue(
     plan = read_plan(faults) if faults else FaultPlan()
     listening = listen(port, host)
     clock = Clock()
+    source = str(data) if data else f"seed {1 if synth is None else synth}"
     with listening:
         exchange = _opened(clock.now(), data, synth, symbols, days, settings, seed, speed, plan)
-        _tell(exchange, listening.getsockname()[:2], data, speed, faults, json)
+        _tell(exchange, listening.getsockname()[:2], source, speed, faults, json)
         _serve(exchange, clock, listening)
     return int(Exit.FINE)
 
@@ -90,7 +91,7 @@ def _opened(
     return Exchange(sources(data, 1 if synth is None else synth, named, days), now, settings, seed, speed, plan)
 
 
-def _tell(exchange: Exchange, at: Any, data: Path | None, speed: float, faults: Path | None, json: bool) -> None:
+def _tell(exchange: Exchange, at: Any, source: str, speed: float, faults: Path | None, json: bool) -> None:
     """Say where it listens, which keys it accepts and what it replays."""
     host, port = (f"[{at[0]}]" if ":" in at[0] else at[0]), at[1]
     keys = [{"account": one.name, "key": one.key, "balances": one.balances} for one in exchange.settings.accounts]
@@ -108,7 +109,7 @@ def _tell(exchange: Exchange, at: Any, data: Path | None, speed: float, faults: 
             balance = ", ".join(f"{amount} {asset}" for asset, amount in one.balances.items())
             sys.stdout.write(f"account {one.name}: accepts the key {one.key}{secret}; balance {balance}\n")
         for symbol, day in markets.items():
-            sys.stdout.write(f"{symbol}: {day} from {data or 'a seed'}, speed {speed:g}\n")
+            sys.stdout.write(f"{symbol}: {day}, from {source}, speed {speed:g}\n")
         if faults:
             sys.stdout.write(f"faults: {faults}\n")
         sys.stdout.write("Ctrl-C ends it.\n")

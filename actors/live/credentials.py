@@ -1,7 +1,7 @@
 """Key and secret of an account at a venue: where they come from, and that they stay out of every word that is said.
 
 They come from the environment (ASTRARIUM_KEY and ASTRARIUM_SECRET) or from a file of the same two names in TOML, which only its
-owner may read; never from a command line, which every user of the machine can list.
+owner may read (ASTRARIUM_KEYS says where it is); never from a command line, which every user of the machine can list.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from core.dialect.binance_rest import Signer
 
 KEY: Final = "ASTRARIUM_KEY"
 SECRET: Final = "ASTRARIUM_SECRET"
+FILE: Final = "ASTRARIUM_KEYS"
 DEMO: Final = ("demo-key", "demo-secret")
 """What an emulated venue accepts without being told anything."""
 FILE_BYTES_MAX: Final = 4_096
@@ -44,6 +45,8 @@ class Credentials:
 
 def credentials(venue: str, environ: Mapping[str, str] = os.environ, path: Path | None = None) -> Credentials:
     """Those of the environment, of a file, or (for an emulated venue alone) the emulator's own. Raises UserError."""
+    if path is None and environ.get(FILE):
+        path = Path(environ[FILE])
     if path is not None:
         return _of_file(path)
     key, secret = environ.get(KEY, ""), environ.get(SECRET, "")
@@ -53,7 +56,9 @@ def credentials(venue: str, environ: Mapping[str, str] = os.environ, path: Path 
         raise UserError(f"{KEY} and {SECRET} belong together: one of them is not set", Exit.CONFIGURATION)
     if venue == "emulator":
         return Credentials(*DEMO, "the emulator's own demo account")
-    raise UserError(f"no key for {venue}: set {KEY} and {SECRET}, or name a file that only you can read", Exit.CONFIGURATION)
+    raise UserError(
+        f"no key for {venue}: set {KEY} and {SECRET}, or {FILE} to a file with the two that only you can read", Exit.CONFIGURATION
+    )
 
 
 def _of_file(path: Path) -> Credentials:

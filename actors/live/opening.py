@@ -96,7 +96,7 @@ def _asked(venue: VenueTable, path: str) -> bytes:
     try:
         answer = requests.get(url, timeout=ANSWER_S)
     except requests.RequestException as error:
-        hint = ": start one with `astrarium venue --synth 1`" if venue.name == "emulator" else ""
+        hint = ": start one with `astrarium venue --port 8900`, or say with --url where it is" if venue.name == "emulator" else ""
         raise UserError(f"no answer from {venue.hosts.rest} ({type(error).__name__}){hint}", Exit.NOT_RUNNING) from error
     if answer.status_code != 200:
         raise UserError(f"{url} answers {answer.status_code}: {answer.text[:200]}")

@@ -81,10 +81,12 @@ class Trading:
         """The session with the account: where it is refused, this life cannot go on, and the next one can."""
         if isinstance(event, Refused) and event.peer == ACCOUNT:
             raise RuntimeError(f"the account refuses this life of {self.host.name}: {event.text}")
+        if event.peer != ACCOUNT:
+            return  # an operator, who comes and goes
         if isinstance(event, Up):
             self.host.news(0, f"in session with {event.peer}")
         elif not isinstance(event, Fresh):
-            self.host.news(event.peer == ACCOUNT, f"no session with {event.peer}", getattr(event, "text", ""))
+            self.host.news(1, f"no session with {event.peer}", getattr(event, "text", ""))
 
     def moved(self, name: str, address: Address) -> None:
         """Another host is somewhere new."""

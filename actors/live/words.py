@@ -21,14 +21,15 @@ def brief(status: dict[str, Any]) -> str:
     """One line of an account's status."""
     if not status:
         return "the account's host does not answer"
-    held = ", ".join(f"{symbol} {lots:+d} lots" for symbol, lots in status["positions"].items() if lots) or "flat"
+    held = ", ".join(f"{symbol} {status['held'][symbol]}" for symbol, lots in status["positions"].items() if lots) or "flat"
     working = sum(len(orders) for orders in status["orders"].values())
     earned = sum(one["realised"] - one["fees"] + one["funding"] for one in status["money"].values())
     states = "; ".join(
         f"{one['symbol'] or 'account'} {one['state']} by {one['source']}: {one['text']}" for one in status["states"]
     )
-    return f"{held}; {working} orders; {status['approved']} approved, {status['refused']} refused; realised {earned:+,.2f}" + (
-        f"; {states}" if states else ""
+    return (
+        f"{held}; {working} open; {status['approved']} approved, {status['refused']} refused; "
+        f"realised {earned:+,.2f}, today {status['today']:+,.2f}" + (f"; {states}" if states else "")
     )
 
 
@@ -56,7 +57,8 @@ def tables(said: dict[str, dict[str, Any]]) -> Iterator[Table]:
                 name, it["state"], trades, held, str(it["orders"]), f"{ticks['delivered']:,}", f"{ticks['replaced']:,}",
                 f"{ticks['age_ns_max'] / 1e6:,.1f}",
             )  # fmt: skip
-    yield strategies
+    if strategies.row_count:
+        yield strategies
     for one in said.values():
         if "positions" in one:
             yield from _account(one)
@@ -65,13 +67,16 @@ def tables(said: dict[str, dict[str, Any]]) -> Iterator[Table]:
 def _account(one: dict[str, Any]) -> Iterator[Table]:
     from rich.table import Table
 
-    account = Table("instrument", "position, lots", "orders", "unknown", "realised", "fees", "funding", "left", title="account")
-    for symbol, lots in one["positions"].items():
+    account = Table("instrument", "position", "orders", "unknown", "realised", "fees", "funding", "orders left", title="account")
+    for symbol in one["positions"]:
         money = one["money"][symbol]
         account.add_row(
-            symbol, f"{lots:+,d}", str(len(one["orders"][symbol])), str(len(one["unknown"][symbol])),
+            symbol, one["held"][symbol], str(len(one["orders"][symbol])), str(len(one["unknown"][symbol])),
             f"{money['realised']:+,.2f}", f"{money['fees']:,.2f}", f"{money['funding']:+,.2f}", str(one["left"].get(symbol, "")),
         )  # fmt: skip
+    account.caption = f"{one['approved']:,} approved, {one['refused']:,} refused by risk" + (
+        f", the last because: {one['refusal']}" if one["refusal"] else ""
+    )
     yield account
     if one["states"]:
         states = Table("instrument", "takes", "by", "because", title="restricted")
