@@ -51,9 +51,10 @@ def run(folder: Folder, seconds: float, flatten: bool, address: str, json: bool)
         say.line("stopping: orders are canceled" + (", positions closed" if flatten else ""))
         _end_strategies(sitting, line, flatten)
         status = account_status(line)
+        busy = {place.name: host_status(line, place.name).get("busy_us", {}) for place in sitting.places()}
         late = driver.stop()
         say.news()
-    return _conclude(folder, sitting, status, late, json)
+    return _conclude(folder, sitting, {"account": status, "busy_us": busy}, late, json)
 
 
 class Driver:
@@ -206,20 +207,25 @@ def _end_strategies(sitting: Sitting, line: Operator, flatten: bool) -> None:
 
 def account_status(line: Operator) -> dict[str, Any]:
     """The account's status; nothing where its host does not answer."""
+    return host_status(line, ACCOUNT)
+
+
+def host_status(line: Operator, host: str) -> dict[str, Any]:
+    """What a host says of itself; nothing where it does not answer."""
     try:
-        return line.ask(ACCOUNT, "status", 3.0) if line.reach(ACCOUNT, 1.0) else {}
+        return line.ask(host, "status", 3.0) if line.reach(host, 1.0) else {}
     except UserError:
         return {}
 
 
-def _conclude(folder: Folder, sitting: Sitting, status: dict[str, Any], late: list[str], json: bool) -> int:
-    found = {"session": sitting.id, "folder": str(folder.path), "live": sitting.live, "late": late, "account": status}
+def _conclude(folder: Folder, sitting: Sitting, said: dict[str, Any], late: list[str], json: bool) -> int:
+    found = {"session": sitting.id, "folder": str(folder.path), "live": sitting.live, "late": late, **said}
     (folder.path / "end.json").write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
     if json:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
         again = f"`astrarium replay {sitting.id}` shows that it would do the same again"
-        sys.stdout.write(f"{brief(status)}\nkept in {folder.path}\n{again}\n")
+        sys.stdout.write(f"{brief(said["account"])}\nkept in {folder.path}\n{again}\n")
     for name in late:
         sys.stderr.write(f"{name} did not end in time: see {folder.log(name)}\n")
     return int(Exit.TIMED_OUT if late else Exit.FINE)

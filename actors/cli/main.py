@@ -32,6 +32,7 @@ VERBS: Final = {
     "tell": ("actors.cli.tell:tell", "Start, stop or change a strategy, or a limit, while the others trade."),
     "stop": ("actors.cli.operate:stop", "End a trading session in good order."),
     "kill": ("actors.cli.operate:kill", "Stop trading at once and cancel every open order."),
+    "latency": ("actors.cli.latency:latency", "Show how long each leg of a session's orders took."),
     "report": ("actors.cli.report:report", "Show a run's figures, and where its page is."),
     "replay": ("actors.cli.replay:replay", "Feed a session's inputs to the same code again, and compare what it sends."),
     "doctor": ("actors.cli.doctor:doctor", "Look whether this machine has what the other verbs need."),

@@ -47,6 +47,8 @@ class Host:
         self.heard: Callable[[Event], None] = lambda event: None
         """Is told what happens to sessions with other hosts."""
         self.handled = 0
+        self.busy: dict[type[Message] | None, list[int]] = {}
+        """By the type of what was handed over (None: frames): how often, and how many ns that took in all."""
         self.stopping = False
         self._inbox: deque[tuple[Seat, Message]] = deque()
         self._came: dict[int, tuple[str, int]] = {}
@@ -186,6 +188,7 @@ class Host:
         except WireError as error:
             self.news(1, f"{node}: the venue sent what is no frame", str(error))
         self._collect(seat, now)
+        self._worked(None, now)
 
     def _hand(self, seat: Seat, message: Message) -> None:
         """Give a node one message, and collect what it sends."""
@@ -207,6 +210,12 @@ class Host:
                 raise
             self._stop(seat, error, now)
         self._collect(seat, now)
+        self._worked(type(message), now)
+
+    def _worked(self, kind: type[Message] | None, since: int) -> None:
+        spent = self.busy.setdefault(kind, [0, 0])
+        spent[0] += 1
+        spent[1] += self.clock.now() - since
 
     def _stop(self, seat: Seat, error: Exception, now: int) -> None:
         """A strategy failed: nothing more is handed to it, nothing that it wanted to send leaves, and the account is told."""

@@ -171,6 +171,9 @@ class Process:
             "epoch": self.epoch,
             "now": host.clock.now(),
             "handled": host.handled,
+            "busy_us": {
+                kind.__name__ if kind else "frame": round(took / count / 1e3, 1) for kind, (count, took) in host.busy.items()
+            },
             "journal": host.departures.unwritten,
             "names": self.directory.reached,
             "sessions": self.link.states(),
