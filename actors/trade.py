@@ -225,7 +225,7 @@ def _conclude(folder: Folder, sitting: Sitting, said: dict[str, Any], late: list
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
     else:
         again = f"`astrarium replay {sitting.id}` shows that it would do the same again"
-        sys.stdout.write(f"{brief(said["account"])}\nkept in {folder.path}\n{again}\n")
+        sys.stdout.write(f"{brief(said['account'])}\nkept in {folder.path}\n{again}\n")
     for name in late:
         sys.stderr.write(f"{name} did not end in time: see {folder.log(name)}\n")
     return int(Exit.TIMED_OUT if late else Exit.FINE)
