@@ -103,9 +103,10 @@ class Positions:
             return None
         for one in held:
             if one.side != "BOTH" and one.qty:
-                self._standing.hold(
-                    "", "mode", TradingState.HALT, f"{one.symbol} has a {one.side} position: one-way mode is required"
-                )
+                text = f"{one.symbol} has a {one.side} position: one-way mode is required"
+                if not any(self._standing.held(symbol, "mode") for symbol in self._instruments):
+                    self._wire.tell(2, "trading is refused", text)
+                self._standing.hold("", "mode", TradingState.HALT, text)
         return {one.symbol: one for one in held if one.side == "BOTH"}
 
     # --- comparison

@@ -217,7 +217,7 @@ class Session:
     def _lost(self, why: str) -> None:
         self.counts["losses of the private stream"] += 1
         self.standing.hold("", "stream", TradingState.REDUCE, why)
-        self.wire.tell(1, "private stream", why)
+        self.wire.tell(1, "reports may be missing", why)
 
     def _ready(self) -> None:
         if self.begun:

@@ -150,7 +150,6 @@ class Stream:
         if self._wire.now < self._suspected_at + SUSPECT_NS or not self.current:
             return False
         self._suspected_at = self._wire.now
-        self._wire.tell(1, "the private stream is silent", why)
         self._lost(f"private stream silent: {why}")
         self.begin()
         return True
