@@ -121,6 +121,32 @@ def test_a_wrong_key_is_an_alarm_and_nothing_trades() -> None:
     peer.start()
     assert peer.state == TradingState.HALT
     assert "the session cannot begin" in peer.alarms()
+    assert "-2015" in peer.session.standing.state("BTCUSDT")[1], "why is in the status"
+    said = len(peer.alarms())
+    peer.run(20)
+    assert len(peer.alarms()) == said, "the same words are not said every two seconds"
+
+
+@pytest.mark.parametrize("code", [-1022, -2014, -2015])
+def test_a_key_that_is_refused_to_a_question_halts_as_it_does_to_an_order(code: int) -> None:
+    peer = Scripted()
+    peer.answers["GET", "/fapi/v3/positionRisk"] = (401, {"code": code, "msg": "Invalid."})
+    peer.run(60)
+    assert peer.state == TradingState.HALT
+    assert sum("refuses our key" in one for one in peer.alarms()) == 1
+    peer.answers["GET", "/fapi/v3/positionRisk"] = []
+    peer.run(60)
+    assert peer.state == TradingState.HALT, "only a person begins again"
+
+
+def test_a_clock_that_goes_far_astray_is_told_once() -> None:
+    peer = Scripted()
+    peer.offset_ms = 400
+    peer.run(400)
+    assert not any("clock" in one.headline for one in peer.told)
+    peer.offset_ms = 1_900
+    peer.run(1_000)
+    assert sum("clock" in one.headline for one in peer.told) == 1
 
 
 def test_the_clock_is_measured_by_the_shortest_round_trip() -> None:

@@ -9,7 +9,7 @@ is asked again until it does; nothing trades meanwhile.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from core.allowance import Allowance, Pool
 from core.codec import WireError
@@ -33,6 +33,7 @@ Asked = Generator["rest.Request | int", Answer | None, T]
 def prelude(session: Session) -> Flow:
     """Everything before the first order."""
     wire, standing = session.wire, session.standing
+    wire.keyless = lambda text: _halt(session, text)
     measured: list[bool] = []
     wire.sync(lambda: measured.append(True), SAMPLES)
     while not measured:
@@ -126,6 +127,15 @@ def _refuse(session: Session, text: str) -> None:
     session.wire.tell(2, "trading is refused", text)
 
 
+def _halt(session: Session, text: str) -> None:
+    """The venue does not take the key, or what it signs: a person's affair."""
+    for symbol in session.instruments:
+        if session.standing.held(symbol, "start"):  # it does not begin any more by itself: this is the reason to be read
+            session.standing.hold(symbol, "start", TradingState.HALT, text)
+    session.standing.hold("", "key", TradingState.HALT, text)
+    session.hearing.tell_once(text, 2, "trading is halted: the venue refuses our key", text)
+
+
 def _until(session: Session, request: rest.Request, read: Callable[[bytes], T]) -> Asked[T]:
     """Ask until there is an answer that can be read."""
     while True:
@@ -136,5 +146,6 @@ def _until(session: Session, request: rest.Request, read: Callable[[bytes], T]) 
                 raise WireError("no answer" if answer is None else f"{answer.status} {refusal(answer.body)}")
             return read(answer.body)
         except WireError as error:
-            session.wire.tell(2 if found.action == Action.HALT else 1, "the session cannot begin", f"{request.path}: {error}")
+            urgency: Literal[1, 2] = 2 if found.action == Action.HALT else 1
+            session.hearing.tell_once(f"{request.path} {error}", urgency, "the session cannot begin", f"{request.path}: {error}")
         yield AGAIN_NS

@@ -30,6 +30,10 @@ SECOND: Final = 1_000_000_000
 NEVER: Final = 2**62
 SAMPLES: Final = 5
 """Of the venue's clock, at the start; three when it is measured anew."""
+OFFSET_NS_MAX: Final = SECOND // 2
+"""Beyond it between the venue's clock and ours the operator is told: a session does not begin like this, but may come to it."""
+KEYLESS: Final = (-1022, -2014, -2015)
+"""What the venue answers to a signature or a key that it does not take."""
 TRIES: Final = 6
 """How often a question is asked before its flow gives up: with the waits between them about ten seconds."""
 
@@ -59,6 +63,8 @@ class Wire:
         self.effects: list[Effect] = []
         self.spoken = False
         """Whether the WebSocket API is connected."""
+        self.keyless: Callable[[str], None] = lambda text: None
+        """Told in the venue's words when it refuses the key, whatever was asked."""
         self._window = venue.window_ms * 1_000_000
         self._calls = 0
         self._open: dict[int, tuple[Answered, Lane, int]] = {}
@@ -145,6 +151,8 @@ class Wire:
             until = closed_until(self.venue_now, answer.status, answer.headers.get("retry-after", ""), text)
             self.allowance.refused(self.venue_now, (until - self.venue_now) / 1e9, answer.status == 418)
             self.tell(2 if answer.status == 418 else 1, "too many requests", f"{answer.status} {text}")
+        if answer.status in (400, 401) and (refused := refusal(answer.body))[0] in KEYLESS:
+            self.keyless(f"{refused[0]} {refused[1]}")
 
     def ask(self, request: rest.Request, done: Answered) -> None:
         """A question: it leaves as soon as the allowance has it."""
@@ -217,7 +225,13 @@ class Wire:
             if best is None or trip < best[0]:
                 best = trip, offset
         if best is not None:
-            self.offset = best[1]
+            before, self.offset = self.offset, best[1]
+            if abs(self.offset) > OFFSET_NS_MAX and abs(self.offset - before) > OFFSET_NS_MAX:
+                self.tell(
+                    1,
+                    "this machine's clock is not the venue's",
+                    f"it is {self.offset / 1e6:+,.0f} ms there: requests are stamped so",
+                )
         waiting, self._after_sync = self._after_sync or [], None
         for done in waiting:
             done()
