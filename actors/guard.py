@@ -1,4 +1,4 @@
-"""`[guard]` of a graph file: the account's guards (`core/guard.py`), and what live trading sets where a graph says nothing."""
+"""`[guard]` of a graph file: the account's guards (`core/guard.py`), and live the defaults of what a graph leaves out."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from core.limits import KEYS, GuardLimits, Limits, converted
 
 
 class GuardTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """`[guard]`: quantities in base currency, fractions as fractions; a key left out is no limit."""
+    """`[guard]`: quantities in base currency, fractions as fractions; a key left out is no limit, but live the default."""
 
     collar: float | None = None
     stale_ms: float | None = None
     age_ms: float | None = None
     duplicate_ms: float | None = None
-    refuse_self_trade: bool = False
+    refuse_self_trade: bool | None = None
     requests_1s: int | None = None
     requests_10s: int | None = None
     strategy_requests_1s: int | None = None
@@ -57,4 +57,13 @@ LIVE_DEFAULTS: Final = GuardTable(
     repeats_s=60.0,
     drawdown=0.10,  # of the day's peak
 )
-"""Live trading's guards where a graph has no `[guard]`; backtests have those that their graph names."""
+"""Live trading's guards where a graph says nothing; backtests have those that their graph names."""
+
+
+def guards_live(table: GuardTable | None) -> GuardTable:
+    """What holds live: what a graph says, and the defaults of what it leaves out, so that no guard is lost by naming another.
+
+    A person can lift one while the account trades (`tell risk limit collar=none`), which is on the record.
+    """
+    said = {} if table is None else {name: value for name, value in structs.asdict(table).items() if value is not None}
+    return structs.replace(LIVE_DEFAULTS, **said)

@@ -11,7 +11,7 @@ import pytest
 
 from actors.errors import Exit, UserError
 from actors.graph import LimitsTable, Plan, describe, read
-from actors.guard import LIVE_DEFAULTS, GuardTable
+from actors.guard import LIVE_DEFAULTS, GuardTable, guards_live
 from core.instrument import Instrument, Key
 from core.limits import KEYS, GuardLimits, Limits
 
@@ -277,3 +277,10 @@ drawdown = 0.1
 def test_every_limit_of_a_graph_can_be_changed_by_its_name_while_it_trades() -> None:
     assert {*LimitsTable.__struct_fields__, *GuardTable.__struct_fields__} == set(KEYS)
     assert LIVE_DEFAULTS.limits(BTC).repeats is not None
+
+
+def test_a_graph_that_names_one_guard_keeps_the_defaults_of_the_others_live() -> None:
+    assert guards_live(None) == LIVE_DEFAULTS
+    found = guards_live(GuardTable(drawdown=0.03, refuse_self_trade=False))
+    assert (found.drawdown, found.refuse_self_trade) == (0.03, False)
+    assert (found.collar, found.requests_1s) == (LIVE_DEFAULTS.collar, LIVE_DEFAULTS.requests_1s)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec import structs
 
 from actors.graph import Graph
-from actors.guard import LIVE_DEFAULTS
+from actors.guard import guards_live
 from actors.launch import priced, strategies_of
 from actors.live.credentials import credentials
 from actors.live.folder import Folder, Sitting
@@ -148,7 +148,7 @@ class AccountNodes(NamedTuple):
 
 def account_nodes(graphs: Sequence[Graph], instruments: Sequence[Instrument]) -> AccountNodes:
     """The account's nodes, fresh, with the limits of all graphs together and always with guards."""
-    guards = [graph.guarded or LIVE_DEFAULTS for graph in graphs]
+    guards = [guards_live(graph.guarded) for graph in graphs]
     limits = {}
     for one in instruments:
         mine = [(graph, guard) for graph, guard in zip(graphs, guards, strict=True) if one.symbol in graph.instruments]
