@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any, Final
 
 import msgspec
 
+from actors.driver import Driver
 from actors.errors import Exit, UserError
 from actors.live.folder import Folder, Sitting
 from actors.live.log import lines
@@ -32,10 +32,6 @@ STATUS_S: Final = 10.0
 FLATTEN_S: Final = 10.0
 READY_S: Final = 150.0
 STOP_S: Final = 60.0
-AGAIN_S: Final = 1.0
-"""Between the end of a driver and the next one's beginning."""
-FAILURES_MAX: Final = 5
-"""Drivers in a row that did not get a session to trade, before this gives up."""
 
 
 def run(folder: Folder, seconds: float, flatten: bool, address: str, json: bool) -> int:
@@ -55,86 +51,6 @@ def run(folder: Folder, seconds: float, flatten: bool, address: str, json: bool)
         late = driver.stop()
         say.news()
     return _conclude(folder, sitting, {"account": status, "busy_us": busy}, late, json)
-
-
-class Driver:
-    """The process that holds the session's Ray, and the next one when it ends."""
-
-    def __init__(self, folder: Folder, address: str) -> None:
-        self._command = [sys.executable, "-m", "actors.live.drive", str(folder.path.resolve()), *filter(None, [address])]
-        self._errors = folder.logs / "driver.txt"
-        self._process: subprocess.Popen[str] | None = None
-        self.failures = 0
-
-    def __enter__(self) -> Driver:
-        return self
-
-    def __exit__(self, *given: object) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-
-    def start(self) -> list[str]:
-        """Start one, and wait until the session's hosts turn; their names. Raises UserError when they do not."""
-        root = str(Path(__file__).resolve().parent.parent)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))}
-        with self._errors.open("ab") as errors:
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
-            )
-        word = self._word()
-        if "ready" not in word:
-            raise UserError(self._end())
-        self.failures = 0
-        return word["ready"]
-
-    @property
-    def lost(self) -> bool:
-        """Whether it ended by itself."""
-        return self._process is None or self._process.poll() is not None
-
-    def again(self) -> str:
-        """Start the next one; why it did not get there, or "". Raises UserError after too many in a row."""
-        time.sleep(AGAIN_S)
-        try:
-            self.start()
-        except UserError as error:
-            self.failures += 1
-            if self.failures >= FAILURES_MAX:
-                raise
-            return str(error)
-        return ""
-
-    def stop(self) -> list[str]:
-        """End the hosts in good order; those that did not end in time."""
-        assert self._process is not None
-        if self._process.poll() is not None:
-            return [ACCOUNT]
-        assert self._process.stdin is not None
-        self._process.stdin.write("stop\n")
-        self._process.stdin.close()
-        late = self._word().get("late", [])
-        try:
-            self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        return late
-
-    def _word(self) -> dict[str, list[str]]:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            try:
-                return msgspec.json.decode(line, type=dict[str, list[str]])
-            except ValueError:
-                continue  # Ray's own words
-        return {}
-
-    def _end(self) -> str:
-        assert self._process is not None
-        self._process.wait()
-        words = [line for line in self._errors.read_text(errors="replace").splitlines() if line.strip()]
-        return words[-1] if words else f"the driver ended with {self._process.returncode} and without a word"
 
 
 class Teller:
@@ -226,9 +142,35 @@ def _conclude(folder: Folder, sitting: Sitting, said: dict[str, Any], late: list
     else:
         again = f"`astrarium replay {sitting.id}` shows that it would do the same again"
         sys.stdout.write(f"{brief(said['account'])}\nkept in {folder.path}\n{again}\n")
+    if sitting.record:
+        _store(folder, sitting, json)
     for name in late:
         sys.stderr.write(f"{name} did not end in time: see {folder.log(name)}\n")
     return int(Exit.TIMED_OUT if late else Exit.FINE)
+
+
+def _store(folder: Folder, sitting: Sitting, quiet: bool) -> None:
+    """Bring the recorded market into the store's own form; what fails can be done again (`data import`), for the frames are
+    kept."""
+    from actors.live.stored import stored
+
+    notes: list[str] = []
+    told = [time.monotonic()]
+
+    def watch(name: str, done: int, size: int) -> None:
+        if not quiet and time.monotonic() - told[0] > LOOK_S * 6:
+            told[0] = time.monotonic()
+            sys.stderr.write(f"storing the market: {name}, {done / max(size, 1):.0%}\n")
+
+    try:
+        root = stored(folder, sitting, notes, watch)
+    except UserError as error:
+        notes.append(str(error))
+    else:
+        if not quiet:
+            sys.stdout.write(f"its market is stored in {root}: `astrarium data list --store {root}`\n")
+    for note in notes:
+        sys.stderr.write(f"{note}\n")
 
 
 def end(folder: Folder) -> int:

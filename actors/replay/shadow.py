@@ -14,20 +14,19 @@ from msgspec import Struct, structs
 
 from actors.errors import Exit, UserError, cause
 from actors.graph import Plan
-from actors.guard import LIVE_DEFAULTS
-from actors.history.importer import Importer, Sizes
+from actors.guard import guards_live
 from actors.history.tickdb import TickDb
 from actors.launch import Simulation, simulated, whole
 from actors.live.folder import Folder, Sitting
+from actors.live.stored import Watch, stored
 from actors.replay.lived import Lived, Steering, Story, see
 from actors.replay.session import overridden
 from actors.replay.words import clock
 from actors.wiring import RISK
-from core.instrument import Instrument, Key
+from core.instrument import Key
 from core.message import Message, PositionReport, SecurityStatus
 
 SLICES: Final = 100
-Watch = Callable[[str, int, int], None]
 
 
 class Shadow(Struct):
@@ -45,40 +44,14 @@ def shadowed(folder: Folder, sitting: Sitting, lived: Lived, overrides: Sequence
     if not began:
         raise UserError(f"no strategy of session {sitting.id} has begun: there is nothing to compare", Exit.NOT_FOUND)
     notes: list[str] = []
-    db = TickDb(imported(folder, sitting, notes, watch))
+    db = TickDb(stored(folder, sitting, notes, watch))
     found = Lived({name: Story() for name in lived.stories}, {})
     for plan in overridden(sitting.plans, overrides):
-        graph = structs.replace(plan.graph, guard=plan.graph.guarded or LIVE_DEFAULTS)
+        graph = structs.replace(plan.graph, guard=guards_live(plan.graph.guarded))
         guarded = structs.replace(plan, graph=graph)
         for symbols in guarded.groups(graph.instruments):
             _run(guarded, db, [db.resolve(symbol) for symbol in symbols], lived, found, notes, watch)
     return Shadow(found, min(began), max(one.ended for one in lived.steering.values()) + 1, notes)
-
-
-def imported(folder: Folder, sitting: Sitting, notes: list[str], watch: Watch) -> Path:
-    """The store with the session's market; a file that is in it already is left alone."""
-    files = sorted(folder.market.glob("*.gz"))
-    if not files:
-        raise UserError(f"{folder.market} holds no market: the session was not recorded", Exit.NOT_FOUND)
-    root = folder.path / "shadow" / "store"
-    importer = Importer(root, {one.symbol: sizes(one) for one in sitting.instruments})
-    for path in files:
-        size = path.stat().st_size
-
-        def told(done: int, path: Path = path, size: int = size) -> None:
-            watch(path.name, done, size)
-
-        report = importer.run(path, told)
-        if report.error:
-            notes.append(report.error)
-        if report.gaps:
-            notes.append(f"{path.name}: {report.gaps} gaps in the depth stream, where neither had a book")
-    return root
-
-
-def sizes(instrument: Instrument) -> Sizes:
-    """An instrument's grid as the session had it."""
-    return Sizes(instrument.tick_size, instrument.lot_size, "the session", instrument.base, instrument.quote)
 
 
 def _run(plan: Plan, db: TickDb, keys: Sequence[Key], lived: Lived, found: Lived, notes: list[str], watch: Watch) -> None:
