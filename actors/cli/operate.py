@@ -147,7 +147,7 @@ def _ended(folder: Folder) -> str:
     try:
         end = msgspec.json.decode((folder.path / "end.json").read_bytes(), type=dict[str, Any])
     except (OSError, ValueError):
-        return f"session {folder.path.name} does not run, and has not ended in good order"
+        return f"session {folder.path.name} does not run; it left no word of its end"
     return f"session {folder.path.name} has ended: {brief(end['account'])}"
 
 

@@ -104,7 +104,7 @@ class Road:
 
     def _give_up(self, why: str) -> None:
         self.silences += 1
-        self.market.host.news(1, "a silent stream", why)
+        self.market.host.news(0, "a silent stream", why)
         if self.connection is not None:
             connection = self.connection
             self._ended(connection, why)

@@ -106,6 +106,7 @@ class Trading:
                 "trading": one.trading,
                 "stopped": self.host.seats[name].stopped,
                 "position": {symbol: one.position(symbol) for symbol in one.instruments},
+                "held": {symbol: it.qty_text(one.position(symbol)) for symbol, it in one.instruments.items()},
                 "orders": len(one.orders),
                 "parameters": {key: getattr(one, key) for key in one.parameters()},
                 "ticks": {

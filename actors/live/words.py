@@ -50,7 +50,7 @@ def tables(said: dict[str, dict[str, Any]]) -> Iterator[Table]:
     strategies = Table("strategy", "state", "trades", "position", "orders", "ticks", "replaced", "oldest, ms", title="strategies")
     for one in said.values():
         for name, it in one.get("strategies", {}).items():
-            held = ", ".join(f"{symbol} {lots:+d}" for symbol, lots in it["position"].items())
+            held = ", ".join(f"{symbol} {qty}" for symbol, qty in it["held"].items())
             trades = "FAILED" if it["stopped"] else "yes" if it["trading"] else "no"
             ticks = it["ticks"]
             strategies.add_row(
