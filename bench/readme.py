@@ -44,6 +44,7 @@ because machines are noisy; the tables below are written by `python -m bench.rea
 | `python -m bench.load` | time to the first event, load and run, memory a row |
 | `python -m bench.sweep` | many parameter sets over one day, beside the reference one by one |
 | `python -m bench.tick_to_order` | web socket frame in to order bytes out, beside its floor |
+| `python -m bench.kill` | the kill switch, with 200 orders open |
 | `python -m bench.link` | a hop between two processes beside bare ZeroMQ and a Ray call |
 | `python -m bench.codec` | messages to bytes and back, beside JSON |
 | `python -m bench.fidelity CAPTURE...` | fills of both simulators on any captures, to the first difference |
