@@ -14,8 +14,12 @@ import pytest
 from actors.cli.checkup import LOOKS, checkup
 from actors.cli.doctor import Finding
 from actors.emulator.running import RunningVenue
+from actors.live.admission import RESTRICTIONS
+from actors.live.asking import Asker
 from actors.live.credentials import Credentials, credentials
+from core.codec import WireError
 from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance_rest import Request
 from tests.conftest import ROOT
 
 TABLE = VenueTable("emulator", orders="ws")
@@ -38,6 +42,21 @@ def astrarium(*words: str) -> tuple[int, str, str]:
     return run.returncode, run.stdout, run.stderr
 
 
+class Answering(Asker):
+    """Answers everything the same, and tells what a key may, or nothing of it."""
+
+    def __init__(self, answer: Any, key: Any = None) -> None:
+        super().__init__(TABLE, Credentials("k", "s", "a test"))
+        self.answer, self.restrictions = answer, key
+
+    def __call__(self, request: Request, base: str = "") -> bytes:
+        if request != RESTRICTIONS:
+            return json.dumps(self.answer).encode()
+        if self.restrictions is None:
+            raise WireError("404")
+        return json.dumps(self.restrictions).encode()
+
+
 def bad(findings: list[Finding]) -> list[str]:
     return [one.what for one in findings if not one.good]
 
@@ -49,7 +68,7 @@ def test_a_venue_that_is_well_is_found_well(exchange: RunningVenue) -> None:
     assert "facts checked on 20" in words["venue"]
     assert words["position mode"] == "one-way"
     assert {"/public", "/market", "/private", "orders' web socket"} <= words.keys()
-    assert "not told by the futures API" in words["withdrawals"], "what was not seen is said"
+    assert words["withdrawals"] == "the key may not withdraw"
 
 
 def test_hedge_mode_is_refused(exchange: RunningVenue) -> None:
@@ -96,7 +115,15 @@ def test_nobody_there_ends_it() -> None:
     ],
 )
 def test_what_an_account_may_not_be_like(look: str, answer: Any, what: list[str]) -> None:
-    assert bad(list(LOOKS[look](lambda request: json.dumps(answer).encode()))) == what  # type: ignore[arg-type]
+    assert bad(list(LOOKS[look](Answering(answer)))) == what
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_the_key_s_own_restrictions_go_before_the_account_s_where_they_are_told(may: bool) -> None:
+    found = list(LOOKS["permissions"](Answering({"canTrade": True, "canWithdraw": not may}, {"enableWithdrawals": may})))
+    assert bad(found) == (["withdrawals"] if may else [])
+    untold = list(LOOKS["permissions"](Answering({"canTrade": True, "canWithdraw": False})))
+    assert "not told here" in next(one.words for one in untold if one.what == "withdrawals"), "what was not seen is said"
 
 
 def test_the_verb_prints_it_with_the_rest_and_ends_with_an_error_where_something_is_wrong(exchange: RunningVenue) -> None:

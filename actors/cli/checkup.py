@@ -1,37 +1,32 @@
 """What `astrarium doctor --venue NAME` looks at: a venue from this machine with this key, a line each, and nothing is traded.
 
-Whether a key may withdraw is not told by the futures API: it says whether the *account* may transfer out (`canWithdraw`), and the
-restrictions of the key itself stand at another of the venue's services. So an account that may is refused here, and the words say
-what was not seen.
+Whether a key may withdraw is told by another service of the venue (`actors/live/admission.py`); where there is none, an account
+that may transfer out (`canWithdraw`) is refused, and the words say what was not seen.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
 import msgspec
-import requests
 import websocket
 from msgspec import Struct
 
 from actors.cli.doctor import Finding
+from actors.live.admission import restrictions
+from actors.live.asking import Asker
 from actors.live.credentials import Credentials
 from core.codec import WireError
 from core.dialect import binance_account as account
 from core.dialect import binance_rest as rest
-from core.dialect.binance_answers import refusal
 from core.dialect.binance_filters import exchange_info, rate_limits
 from core.dialect.binance_hosts import CHECKED, VenueTable
 
-ANSWER_S: Final = 5.0
 FRAME_S: Final = 6.0
 """The slowest of the streams that are listened to comes every second."""
 OFFSET_MS_MAX: Final = 500
-SAMPLES: Final = 5
 SYMBOL: Final = "BTCUSDT"
-MS: Final = 1_000_000
 
 
 class _Indicator(Struct, rename="camel"):
@@ -43,42 +38,17 @@ class _Status(Struct):
     indicators: dict[str, list[_Indicator]] = {}
 
 
-class _Asker:
-    """Asks over HTTP, with the venue's own time."""
-
-    def __init__(self, table: VenueTable, credentials: Credentials) -> None:
-        self.table, self.credentials = table, credentials
-        self.offset_ns = 0
-        self._signer = credentials.signer()
-
-    def __call__(self, request: rest.Request) -> bytes:
-        """The body of an answer. Raises WireError with the venue's own words where it refuses, OSError where none comes."""
-        query = self._signer.written(request, time.time_ns() + self.offset_ns)
-        url = f"{self.table.hosts.rest}{request.path}{'?' if query else ''}{query}"
-        try:
-            answer = requests.request(
-                request.method, url, headers={"X-MBX-APIKEY": self.credentials.key}, timeout=ANSWER_S, allow_redirects=False
-            )
-        except requests.RequestException as error:
-            raise OSError(f"no answer ({type(error).__name__})") from None
-        if answer.status_code != 200:
-            code, text = refusal(answer.content)
-            raise WireError(f"{answer.status_code} {code or ''} {text}".strip())
-        return answer.content
-
-
 def checkup(table: VenueTable, credentials: Credentials) -> Iterator[Finding]:
     """Every look at a venue; after one that makes the others pointless there are no more."""
     hosts = table.hosts
     yield Finding("venue", True, f"{table.name} at {hosts.rest}; facts checked on {CHECKED}")
     yield Finding("key", True, f"from {credentials.source}")
-    ask = _Asker(table, credentials)
+    ask = Asker(table, credentials)
     try:
-        ask.offset_ns = _offset(ask)
+        offset_ms = ask.keep_time()
     except (OSError, WireError) as error:
         yield Finding("reach", False, f"{hosts.rest}: {error}")
         return
-    offset_ms = ask.offset_ns / 1e6
     fine = abs(offset_ms) <= OFFSET_MS_MAX
     cure = "" if fine else f": at most {OFFSET_MS_MAX} are allowed; set this machine's clock right"
     yield Finding("clock", fine, f"{offset_ms:+,.1f} ms from here to the venue's{cure}")
@@ -87,52 +57,47 @@ def checkup(table: VenueTable, credentials: Credentials) -> Iterator[Finding]:
     yield from _roads(ask)
 
 
-def _looked(what: str, look: Callable[[_Asker], Iterator[Finding]], ask: _Asker) -> Iterator[Finding]:
+def _looked(what: str, look: Callable[[Asker], Iterator[Finding]], ask: Asker) -> Iterator[Finding]:
     try:
         yield from look(ask)
     except (OSError, ValueError) as error:
         yield Finding(what, False, str(error))
 
 
-def _offset(ask: _Asker) -> int:
-    """By the sample with the shortest round trip, ns."""
-    best: tuple[int, int] | None = None
-    for _ in range(SAMPLES):
-        sent = time.time_ns()
-        there = account.server_time(ask(rest.server_time())) + MS // 2
-        back = time.time_ns()
-        if best is None or back - sent < best[0]:
-            best = back - sent, there - (sent + back) // 2
-    assert best is not None
-    return best[1]
-
-
-def _filters(ask: _Asker) -> Iterator[Finding]:
+def _filters(ask: Asker) -> Iterator[Finding]:
     info = exchange_info(ask(rest.exchange_info()))
     trading = [one for one in info.symbols.values() if one.status == "TRADING" and one.tick_size and one.lot_size]
     limits = ", ".join(f"{pool.limit:,} {pool.name}" for pool in info.pools)
     yield Finding("filters", bool(trading), f"{len(trading)} instruments trade; {limits or 'no limits are told'}")
 
 
-def _wallets(ask: _Asker) -> Iterator[Finding]:
+def _wallets(ask: Asker) -> Iterator[Finding]:
     found = account.wallets(ask(rest.account("account")))
     held = ", ".join(f"{one.wallet_e8 / 1e8:,.2f} {one.asset}" for one in found if one.wallet_e8)
     yield Finding("key's use", True, f"the venue takes the key; the account holds {held or 'nothing'}")
 
 
-def _permissions(ask: _Asker) -> Iterator[Finding]:
+def _permissions(ask: Asker) -> Iterator[Finding]:
     config = account.account_config(ask(rest.account("accountConfig")))
     yield Finding("trading", config.can_trade, "the account may trade" if config.can_trade else "the account may not trade")
-    kept = "that the key itself may not withdraw is not told by the futures API: look at its restrictions where it was made"
-    text = f"the account may not transfer out; {kept}"
-    if config.can_withdraw:
-        text = f"the account may transfer out: a key that may withdraw is not for trading, make one that may only trade; {kept}"
-    yield Finding("withdrawals", not config.can_withdraw, text)
+    yield _withdrawals(ask, config.can_withdraw)
     mode = "hedge mode: set the account to one-way mode" if config.dual_side_position else "one-way"
     yield Finding("position mode", not config.dual_side_position, mode)
 
 
-def _locks(ask: _Asker) -> Iterator[Finding]:
+def _withdrawals(ask: Asker, account_may: bool) -> Finding:
+    allowed = restrictions(ask)
+    may = account_may if allowed is None else allowed.enable_withdrawals
+    who, what = ("account", "transfer out") if allowed is None else ("key", "withdraw")
+    text = f"the {who} may {'' if may else 'not '}{what}"
+    if may:
+        text += ": a key that may withdraw is not for trading, make one that may only trade"
+    if allowed is None:
+        text += "; what the key itself may is not told here: look at its restrictions where it was made"
+    return Finding("withdrawals", not may, text)
+
+
+def _locks(ask: Asker) -> Iterator[Finding]:
     try:
         body = ask(rest.Request("GET", "/fapi/v1/apiTradingStatus"))
         status = msgspec.json.decode(body, type=_Status)
@@ -143,12 +108,12 @@ def _locks(ask: _Asker) -> Iterator[Finding]:
     yield Finding("locks", not locked, f"locked by the venue's quantitative rules: {', '.join(locked)}" if locked else "none")
 
 
-def _limits(ask: _Asker) -> Iterator[Finding]:
+def _limits(ask: Asker) -> Iterator[Finding]:
     pools = rate_limits(ask(rest.account("rateLimit")))
     yield Finding("order limits", True, ", ".join(f"{pool.limit:,} {pool.name}" for pool in pools) or "as filters say")
 
 
-LOOKS: Final[dict[str, Callable[[_Asker], Iterator[Finding]]]] = {
+LOOKS: Final[dict[str, Callable[[Asker], Iterator[Finding]]]] = {
     "filters": _filters,
     "key's use": _wallets,
     "permissions": _permissions,
@@ -157,7 +122,7 @@ LOOKS: Final[dict[str, Callable[[_Asker], Iterator[Finding]]]] = {
 }
 
 
-def _roads(ask: _Asker) -> Iterator[Finding]:
+def _roads(ask: Asker) -> Iterator[Finding]:
     """Each of the streams' roads brings what is served on it; on a wrong one everything would be silent."""
     base = ask.table.hosts.stream
     symbol = SYMBOL.lower()

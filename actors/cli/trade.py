@@ -67,6 +67,7 @@ def trade(
         One JSON object at the end instead of tables.
     """
     from actors.graph import read
+    from actors.live.admission import of_account, of_ray
     from actors.live.credentials import credentials
     from actors.live.opening import objections, open_session
     from actors.trade import run
@@ -75,9 +76,8 @@ def trade(
         raise UserError("trade wants a graph file: astrarium trade strategies/market_maker.toml", Exit.CONFIGURATION)
     plans = [read(path, set_) for path in graphs]
     where = _venue(plans, venue, url)
-    if live:
-        credentials(where.name)  # a key that is missing is said now, not by a process that begins
-    for words in objections(plans, where):
+    key = credentials(where.name) if live else None  # one that is missing is said now, not by a process that begins
+    for words in (*objections(plans, where), *of_ray(address), *(of_account(where, key) if key else ())):
         if live:
             raise UserError(f"not for real: {words}", Exit.CONFIGURATION)
         sys.stderr.write(f"for real this would be refused: {words}\n")

@@ -27,6 +27,12 @@ def account_config(ask: Ask) -> Any:
     return {**account_settings(ask), "dualSidePosition": ask.account.dual}
 
 
+def restrictions(ask: Ask) -> Any:
+    """GET apiRestrictions, which the venue serves beside the futures API."""
+    allowed = {"enableReading": True, "enableFutures": True, "enableWithdrawals": ask.account.settings.may_withdraw}
+    return {"ipRestrict": False, "createTime": 0, "enableInternalTransfer": False, **allowed}
+
+
 def symbol_config(ask: Ask) -> Any:
     """GET symbolConfig."""
     rows = []
@@ -163,6 +169,7 @@ PRIVATE: Final[Table] = {
     ("GET", "/fapi/v3/positionRisk"): Endpoint(position_risk, 5, "signed"),
     ("GET", "/fapi/v2/positionRisk"): Endpoint(position_risk_v2, 5, "signed"),
     ("GET", "/fapi/v1/accountConfig"): Endpoint(account_config, 5, "signed"),
+    ("GET", "/sapi/v1/account/apiRestrictions"): Endpoint(restrictions, 1, "signed"),
     ("GET", "/fapi/v1/symbolConfig"): Endpoint(symbol_config, 5, "signed"),
     ("GET", "/fapi/v1/leverageBracket"): Endpoint(brackets, 1, "signed"),
     ("GET", "/fapi/v1/commissionRate"): Endpoint(commission, 20, "signed"),

@@ -39,6 +39,8 @@ class AccountSettings(Struct, forbid_unknown_fields=True, frozen=True):
     maker_fee: str = "0.0002"
     taker_fee: str = "0.0005"
     hedge_mode: bool = False
+    may_withdraw: bool = False
+    """Whether its key may, as the venue's service for keys tells it."""
 
 
 class Settings(Struct, forbid_unknown_fields=True, frozen=True):

@@ -7,13 +7,17 @@ that dies is restarted for ever; none of its calls is done twice.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
 from actors.crew import ray_here
 from actors.errors import Exit, UserError
+from actors.live.admission import of_listeners
 from actors.live.folder import Folder
+from actors.live.listeners import family, listeners, named
 from actors.live.log import lines
 from actors.live.names import SERVICE, Names
 from actors.live.placement import Place
@@ -80,4 +84,17 @@ class Crew:
 def crew(folder: Folder, address: str = "") -> Iterator[Crew]:
     """The session's processes, started; whatever happens, they and a Ray of our own are gone afterwards."""
     with ray_here(len(folder.read().plans), address, folder.path.name) as ray:
+        admit(folder, address)
         yield Crew(ray, folder)
+
+
+def admit(folder: Folder, address: str) -> None:
+    """Look at every port that Ray and the session's processes opened on this machine. Raises UserError where orders would be
+    real; on paper it is said."""
+    sitting = folder.read()
+    hosts = {where.pid for place in sitting.places() if (where := folder.where(place.name))}
+    joined = named("gcs_server", "raylet") if address else []
+    for words in of_listeners(listeners({*family(os.getpid()), *hosts, *joined})):
+        if sitting.live:
+            raise UserError(f"not for real: {words}", Exit.CONFIGURATION)
+        sys.stderr.write(f"for real this would be refused: {words}\n")

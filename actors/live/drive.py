@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from actors.errors import UserError
-from actors.live.crew import crew
+from actors.live.crew import admit, crew
 from actors.live.folder import Folder
 
 LOST: Final = 75
@@ -36,6 +36,11 @@ def drive(folder: Folder, address: str) -> int:
     clear(folder)
     with crew(folder, address) as hosts:
         hosts.wait()
+        try:
+            admit(folder, address)
+        except UserError:
+            hosts.stop(STOP_S)
+            raise
         _say({"ready": [place.name for place in hosts.places]})
         misses = 0
         while not _asked_to_stop():
