@@ -105,6 +105,7 @@ OTHER_TESTS: Final = {
     "live_soak": "sessions whose processes are killed again and again",
     "live_trading": "sessions tried whole",
     "kernel_reference": "the kernel's fills beside hftbacktest's",
+    "readme": "the pages beside the code that they speak of",
     "tidiness": "this",
 }
 """Tests that are not named after a module, and what they hold."""
