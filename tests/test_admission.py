@@ -13,9 +13,13 @@ import pytest
 
 from actors.cli.main import main
 from actors.emulator.running import RunningVenue
+from actors.graph import read
 from actors.live.admission import of_account, of_listeners, of_ray
 from actors.live.credentials import Credentials
+from actors.live.folder import Folder
 from actors.live.listeners import Listener, family, listeners, named
+from actors.live.log import lines
+from actors.live.opening import open_session
 from core.dialect.binance_hosts import VenueTable
 
 ACCOUNTS = """
@@ -125,12 +129,64 @@ def test_a_family_is_a_process_and_all_that_came_of_it() -> None:
     assert os.getpid() in named(Path(f"/proc/{os.getpid()}/comm").read_text().strip())
 
 
-def test_a_session_that_is_refused_leaves_no_folder(venue: RunningVenue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("live", [True, False])
+def test_a_process_with_other_code_than_the_sessions_does_not_begin_real_trading_and_tells_it_otherwise(
+    venue: RunningVenue, tmp_path: Path, live: bool
+) -> None:
+    folder = opened(venue, tmp_path, live)
+    sitting = folder.path / "session.json"
+    sitting.write_text(sitting.read_text().replace(f'"code": "{folder.read().code}"', '"code": "0123456789ab"'))
+    began, code = lived(folder)
+    told = {one.event: one.text for _, one in lines(folder.log("account"))}
+    if live:
+        assert (began, code) == (False, 70)
+        assert "opened with 0123456789ab" in told["account dies"]
+    else:
+        assert began
+        assert "opened with 0123456789ab" in told["this process runs other code than the session began with"]
+
+
+def test_a_later_life_of_other_code_goes_on_and_is_an_alarm(venue: RunningVenue, tmp_path: Path) -> None:
+    folder = opened(venue, tmp_path, live=True)
+    assert lived(folder) == (True, 0)
+    (tmp_path / "quoter.py").write_text((tmp_path / "quoter.py").read_text() + "\n# changed\n")
+    assert lived(folder) == (True, 0)
+    assert [one.level for _, one in lines(folder.log("account")) if "other code" in one.event] == ["error"]
+
+
+def opened(venue: RunningVenue, folder: Path, live: bool) -> Folder:
+    """A session that has not begun."""
+    quoter(folder)
+    return open_session(folder / "s", [read(folder / "quoter.toml")], VenueTable().at(venue.rest), live)
+
+
+def lived(folder: Folder) -> tuple[bool, int]:
+    """A short life of the account's process: whether it began, and how it ended."""
+    words = (
+        "from actors.live.process import Process; import sys; p = Process(*sys.argv[1:], ray=False); print(p.ready(30)); p.stop()"
+    )
+    command = [sys.executable, "-c", words, str(folder.path), "account"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return "True" in run.stdout, run.returncode
+
+
+def quoter(folder: Path) -> None:
+    """The starter's strategy and a graph of it."""
     starter = Path(main.__code__.co_filename).parent.parent / "starter" / "quoter.py"
-    (tmp_path / "quoter.py").write_text(starter.read_text())
-    (tmp_path / "quoter.toml").write_text(GRAPH)
+    (folder / "quoter.py").write_text(starter.read_text())
+    (folder / "quoter.toml").write_text(GRAPH)
+
+
+def test_a_session_that_is_refused_leaves_no_folder(venue: RunningVenue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quoter(tmp_path)
     monkeypatch.setenv("ASTRARIUM_KEY", "hedge-key")
     monkeypatch.setenv("ASTRARIUM_SECRET", "hedge-secret")
     sessions = tmp_path / "sessions"
     assert main(["trade", str(tmp_path / "quoter.toml"), "--live", "--url", venue.rest, "--sessions", str(sessions)]) == 4
     assert not sessions.exists()
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf"])
+def test_a_time_that_is_none_is_refused(seconds: str, tmp_path: Path) -> None:
+    quoter(tmp_path)
+    assert main(["trade", str(tmp_path / "quoter.toml"), f"--for={seconds}", "--sessions", str(tmp_path / "s")]) == 4

@@ -54,6 +54,24 @@ def test_a_host_says_where_it_is_and_each_life_of_a_markets_host_has_its_own_tap
     assert folder.tape("market:BTCUSDT", 2) != folder.tape("market:BTCUSDT", 3) != folder.tape("account")
 
 
+def test_a_host_has_lived_once_it_has_a_tape(tmp_path: Path) -> None:
+    folder = Folder.create(tmp_path, sitting("a"))
+    folder.tape("market:BTC").touch()
+    folder.tape("market:ETHUSDT", 7).touch()
+    assert [folder.lived(host) for host in ("account", "market:BTC", "market:BTCUSDT", "market:ETHUSDT")] == [
+        False,
+        True,
+        False,
+        True,
+    ]
+
+
+def test_a_place_where_nothing_can_be_kept_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="--sessions"):
+        Folder.create(tmp_path / "file", sitting("a"))
+
+
 def test_a_damaged_folder_is_an_error_in_words(tmp_path: Path) -> None:
     Path(tmp_path, "session.json").write_text("{")
     with pytest.raises(UserError, match="damaged or of another version"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -74,6 +75,8 @@ def trade(
 
     if not graphs:
         raise UserError("trade wants a graph file: astrarium trade strategies/market_maker.toml", Exit.CONFIGURATION)
+    if not 0 <= for_ < inf:
+        raise UserError(f"--for {for_:g}: seconds to trade for, or 0 for until Ctrl-C", Exit.CONFIGURATION)
     plans = [read(path, set_) for path in graphs]
     where = _venue(plans, venue, url)
     key = credentials(where.name) if live else None  # one that is missing is said now, not by a process that begins

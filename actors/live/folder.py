@@ -65,13 +65,18 @@ class Folder:
 
     @classmethod
     def create(cls, root: Path, sitting: Sitting) -> Folder:
-        """Make the folder of a new session. Raises FileExistsError where there is one of this id."""
+        """Make the folder of a new session. Raises FileExistsError where there is one of this id, UserError where none can be."""
         folder = cls(root / sitting.id)
-        folder.path.mkdir(parents=True, mode=0o700)
-        for one in (folder.keys, folder.hosts, folder.tapes, folder.market, folder.logs):
-            one.mkdir(mode=0o700)
-        written = msgspec.json.encode(sitting, order="deterministic")
-        (folder.path / "session.json").write_bytes(msgspec.json.format(written, indent=1))
+        try:
+            folder.path.mkdir(parents=True, mode=0o700)
+            for one in (folder.keys, folder.hosts, folder.tapes, folder.market, folder.logs):
+                one.mkdir(mode=0o700)
+            written = msgspec.json.encode(sitting, order="deterministic")
+            (folder.path / "session.json").write_bytes(msgspec.json.format(written, indent=1))
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise UserError(f"no session can be kept in {root}: {error.strerror}; say another place with --sessions") from error
         return folder
 
     def read(self) -> Sitting:
@@ -91,6 +96,11 @@ class Folder:
     def all_tapes(self) -> list[Path]:
         """Every tape, by host and life."""
         return sorted(self.tapes.glob("*.tape"), key=lambda path: (path.name.partition(".")[0], path.stat().st_mtime_ns))
+
+    def lived(self, host: str) -> bool:
+        """Whether a host had a life in this session already."""
+        name = host.replace(":", "-")
+        return any(self.tapes.glob(f"{name}.tape")) or any(self.tapes.glob(f"{name}.*.tape"))
 
     def say_where(self, host: str, address: Address) -> None:
         """A host says where it is: the file is there whole or not at all."""

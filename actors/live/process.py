@@ -18,6 +18,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
+from actors.errors import Exit, UserError
+from actors.graph import code_of
 from actors.live.clock import Clock
 from actors.live.directory import Directory, RayTable
 from actors.live.folder import Folder
@@ -132,12 +134,16 @@ class Process:
         account = self.name == ACCOUNT
         self.epoch = 0 if account else clock.now() // (10 * MS)
         self._astray = False
+        code = code_of(self.sitting.plans)
+        mixed = self._mixed(code)
         self.tape = Journal(self.folder.tape(self.name, self.epoch))
         part = Part(self.folder, self.sitting, place, self.epoch)
         self.link = Link(self.name, self.folder.keys, clock, loop.poller, epoch=self.epoch, where=part.where())
         self.host = Host(self.name, loop, self.link, self.tape, self.log.tell)
         self.role: Role = Account(self.host, self.link, part) if account else Trading(self.host, self.link, part)
         self.host.heard = self.role.heard
+        if mixed:
+            self.host.news(2 if self.sitting.live else 1, "this process runs other code than the session began with", mixed)
         self.role.begin()
         self.host.commands |= {"status": self._answer, "stop": lambda command: self._leave()}
         table = RayTable(self.sitting.id) if self._ray else None
@@ -146,8 +152,19 @@ class Process:
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not walk through it again
         gc.set_threshold(*GARBAGE)
-        self.directory.begin(Address(*self.link.addresses, os.getpid(), self.epoch, self.sitting.code))
+        self.directory.begin(Address(*self.link.addresses, os.getpid(), self.epoch, code))
         self._watch_clock()
+
+    def _mixed(self, code: str) -> str:
+        """How this process's code differs from that of who opened the session, in words. Where that is so at the start of real
+        trading nobody trades; a later life tells it, because without it open orders would be without their keeper."""
+        opened = self.sitting.code
+        if not opened or code == opened:
+            return ""
+        text = f"{code}, and the session was opened with {opened}"
+        if self.sitting.live and not self.folder.lived(self.name):
+            raise UserError(f"not for real: {self.name} runs other code than who started it: {text}", Exit.CONFIGURATION)
+        return text
 
     def _moved(self, name: str, address: Address) -> None:
         self.host.soon(lambda: self.role.moved(name, address))
