@@ -68,6 +68,12 @@ def prune(root: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
+def compiled() -> bool:
+    """Whether machine code of the simulated exchange is kept, so that the next run need not begin by making it."""
+    place = os.environ.get("NUMBA_CACHE_DIR", "")
+    return not place or next(Path(place).glob("**/exchange.*.nbi"), None) is not None
+
+
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     import fcntl

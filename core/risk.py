@@ -294,7 +294,7 @@ class Risk:
         if not self.states.take(status):
             return False
         alarming = status.source == "loss" or (status.state == TradingState.HALT and status.source != "session")
-        where = status.symbol or "the account"
+        where = status.symbol or "all instruments"
         self.news(now, 2 if alarming else 0, f"{where}: {status.state.value}, by {status.source}", status.text)
         for symbol in [status.symbol] if status.symbol else self.instruments:
             holds = self.states.strictest(symbol)

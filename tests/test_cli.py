@@ -163,14 +163,17 @@ def test_init_never_overwrites(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_what_init_writes_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     store, mine = str(tmp_path / "store"), tmp_path / "mine"
     assert main(["init", str(mine)]) == Exit.FINE
+    told = capsys.readouterr().out
+    assert f"astrarium trade {mine / 'quoter.toml'} " in told
+    assert "astrarium venue --port 8900 " in told
     assert main(["data", "synth", "--days", "1", "--events", "20000", "--store", store]) == Exit.FINE
     capsys.readouterr()
     graph = str(mine / "quoter.toml")
     words = ["backtest", graph, "--store", store, "--results", str(tmp_path / "results"), "--no-ray", "--json"]
     assert main(words) == Exit.FINE
-    told = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert [day["status"] for day in told["days"]] == ["done"]
-    assert told["days"][0]["fills"] > 0
+    run = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [day["status"] for day in run["days"]] == ["done"]
+    assert run["days"][0]["fills"] > 0
 
 
 def test_the_readme_shows_the_strategy_that_init_writes() -> None:

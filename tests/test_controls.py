@@ -86,7 +86,7 @@ def test_kill_halts_all_at_once_and_asks_every_session_for_its_cancel_alls() -> 
         desk.ask(order)
         desk.accept(order)
     desk.tell("kill", "Ada")
-    assert desk.alarms() == ["the account: halt, by operator"]
+    assert desk.alarms() == ["all instruments: halt, by operator"]
     for symbol in ("BTCUSDT", "ETHUSDT"):
         assert (desk.left(symbol)[-1].verb, desk.left(symbol)[-1].symbol) == ("cancel_all", symbol)
         assert "is halted by operator: Ada" in desk.ask(new(SELL, symbol=symbol))

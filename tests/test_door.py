@@ -48,7 +48,7 @@ def test_a_planted_difference_stops_trading_with_the_message_that_shows_it(damag
     desk.nodes["gateway:BTCUSDT"] = _Planted(desk.gateways["BTCUSDT"], wrong)
     assert "door: " in desk.ask(order)
     assert desk.left() == []
-    assert desk.alarms() == ["what left is not what was approved", "the account: halt, by door"]
+    assert desk.alarms() == ["what left is not what was approved", "all instruments: halt, by door"]
     assert "halted by door" in desk.ask(new())
     assert "halted by door" in desk.ask(new(symbol="ETHUSDT"))
     assert desk.left() == desk.left("ETHUSDT") == []

@@ -264,7 +264,7 @@ def test_a_tenth_of_the_days_peak_lost_leaves_only_what_reduces_until_the_day_ro
     desk.mark(1_801)
     assert desk.ask(new()) == ""
     desk.mark(1_799)
-    assert desk.alarms() == ["the account: reduce, by loss"]
+    assert desk.alarms() == ["all instruments: reduce, by loss"]
     assert desk.left()[-1].orig_cl_ord_id == resting.cl_ord_id, "what could still add is canceled"
     assert "takes only what reduces the position, by loss: 10.1% lost since the day's peak, the limit is 10.0%" in desk.ask(new())
     assert desk.ask(new(SELL, 1)) == ""

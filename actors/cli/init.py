@@ -29,10 +29,13 @@ def init(folder: Path = Path("my_strategies"), /) -> None:
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from error
     graph = folder / FILES[1]
-    sys.stdout.write(
-        f"{folder / FILES[0]}: the strategy\n{graph}: what runs, on what, within which limits\n"
-        f"next: astrarium data synth --days 1        generates a day of BTCUSDT into ./store, if you have none\n"
-        f"      astrarium backtest {graph}\n"
-        f"      astrarium venue --port 8900          serves a market to trade on, in another terminal\n"
-        f"      astrarium trade {graph}    trades there on paper; with --live it sends orders\n"
-    )
+    steps = {
+        "astrarium data synth --days 1": "generates a day of BTCUSDT into ./store, if you have none",
+        f"astrarium backtest {graph}": "simulates it",
+        "astrarium venue --port 8900": "serves a market to trade on, in another terminal",
+        f"astrarium trade {graph}": "trades there on paper; with --live it sends orders",
+    }
+    wide = max(map(len, steps)) + 4
+    sys.stdout.write(f"{folder / FILES[0]}: the strategy\n{graph}: what runs, on what, within which limits\n")
+    for number, (command, meaning) in enumerate(steps.items()):
+        sys.stdout.write(f"{'      ' if number else 'next: '}{command:{wide}}{meaning}\n")

@@ -171,5 +171,5 @@ def _show(said: dict[str, dict[str, Any]]) -> None:
     from actors.live.words import tables
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    for table in tables(said):
-        console.print(table)
+    for one in tables(said):
+        console.print(one, markup=False, highlight=False)

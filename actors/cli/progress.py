@@ -14,6 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from actors.compile_cache import compiled
 from actors.sim.days import DayResult, Progress
 from actors.tasks import Task
 from actors.trials import Tried
@@ -57,6 +58,8 @@ class Board:
     def begin(self, tasks: Sequence[Task], resumed: int, days: int) -> None:
         """Say what is to be done."""
         self.days, self.done, self.resumed = days, resumed, resumed
+        if not compiled():
+            self._note("getting ready: kernels are compiled first, once a machine, which takes a minute")
         if resumed:
             self._note(f"resumed: {resumed} of {days} {self.unit} were already done")
 

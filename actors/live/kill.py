@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import requests
 
@@ -31,6 +31,8 @@ ANSWER_S: Final = 5.0
 AT_ONCE: Final = 8
 """Instruments that are asked about at the same time."""
 LOOK_S: Final = 0.1
+AGAIN_S: Final = 0.02
+"""Between two questions to the account's host."""
 
 
 def kill_session(folder: Folder, why: str, reach_s: float, confirm_s: float) -> int:
@@ -40,9 +42,9 @@ def kill_session(folder: Folder, why: str, reach_s: float, confirm_s: float) -> 
     with operator(folder) as line:
         if line.reach(ACCOUNT, reach_s):
             line.say(ACCOUNT, RISK, Command(verb="kill", argument=why))
-            if line.delivered(ACCOUNT, reach_s):
+            if _confirmed(lambda: _halted(line, reach_s), reach_s):
                 _say(f"the account is halted after {time.monotonic() - began:.2f} s; canceling")
-                if _confirmed(lambda: _working(line) == 0, confirm_s):
+                if _confirmed(lambda: _flat(line), confirm_s):
                     _say(f"nothing is open any more, {time.monotonic() - began:.2f} s after the word")
                     return Exit.FINE
                 _say("the account's host does not get everything canceled")
@@ -52,8 +54,21 @@ def kill_session(folder: Folder, why: str, reach_s: float, confirm_s: float) -> 
     return _directly(sitting, confirm_s)
 
 
-def _working(line: Operator) -> int:
-    return sum(len(orders) for orders in line.ask(ACCOUNT, "status", ANSWER_S)["orders"].values())
+def _halted(line: Operator, seconds: float) -> bool:
+    return any(one["source"] == "operator" and one["state"] == "halt" for one in _asked(line, seconds).get("states", ()))
+
+
+def _flat(line: Operator) -> bool:
+    orders = _asked(line, ANSWER_S).get("orders")
+    return orders is not None and not any(orders.values())
+
+
+def _asked(line: Operator, seconds: float) -> dict[str, Any]:
+    """The account's status; nothing where its host has died meanwhile."""
+    try:
+        return line.ask(ACCOUNT, "status", seconds)
+    except UserError:
+        return {}
 
 
 def _confirmed(true: Callable[[], bool], seconds: float) -> bool:
@@ -61,7 +76,7 @@ def _confirmed(true: Callable[[], bool], seconds: float) -> bool:
     while not true():
         if time.monotonic() >= end:
             return False
-        time.sleep(LOOK_S)
+        time.sleep(AGAIN_S)
     return True
 
 

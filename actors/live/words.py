@@ -33,7 +33,7 @@ def brief(status: dict[str, Any]) -> str:
     )
 
 
-def tables(said: dict[str, dict[str, Any]]) -> Iterator[Table]:
+def tables(said: dict[str, dict[str, Any]]) -> Iterator[Table | str]:
     """What hosts say of themselves, a table a subject."""
     from rich.table import Table
 
@@ -64,7 +64,7 @@ def tables(said: dict[str, dict[str, Any]]) -> Iterator[Table]:
             yield from _account(one)
 
 
-def _account(one: dict[str, Any]) -> Iterator[Table]:
+def _account(one: dict[str, Any]) -> Iterator[Table | str]:
     from rich.table import Table
 
     account = Table("instrument", "position", "orders", "unknown", "realised", "fees", "funding", "orders left", title="account")
@@ -74,10 +74,9 @@ def _account(one: dict[str, Any]) -> Iterator[Table]:
             symbol, one["held"][symbol], str(len(one["orders"][symbol])), str(len(one["unknown"][symbol])),
             f"{money['realised']:+,.2f}", f"{money['fees']:,.2f}", f"{money['funding']:+,.2f}", str(one["left"].get(symbol, "")),
         )  # fmt: skip
-    account.caption = f"{one['approved']:,} approved, {one['refused']:,} refused by risk" + (
-        f", the last because: {one['refusal']}" if one["refusal"] else ""
-    )
     yield account
+    last = f"; the last because: {one['refusal']}" if one["refusal"] else ""
+    yield f"{one['approved']:,} requests approved, {one['refused']:,} refused by risk{last}"
     if one["states"]:
         states = Table("instrument", "takes", "by", "because", title="restricted")
         for state in one["states"]:
