@@ -87,4 +87,4 @@ def _said(field: str, value: float | None, sign: str = "") -> str:
         return "-"
     if isinstance(value, int):
         return f"{value:{sign},}"
-    return f"{value:{sign},.4f}" if field in ("pnl", "fees") else f"{value:{sign},.8g}"
+    return f"{value:{sign},.4f}" if field in ("pnl", "fees") else f"{value:{sign},.{6 if sign else 8}g}"
