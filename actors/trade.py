@@ -145,7 +145,7 @@ def _conclude(folder: Folder, sitting: Sitting, said: dict[str, Any], late: list
     if sitting.record:
         _store(folder, sitting, json)
     for name in late:
-        sys.stderr.write(f"{name} did not end in time: see {folder.log(name)}\n")
+        sys.stderr.write(f"{name} did not end in good order: see {folder.log(name)}\n")
     return int(Exit.TIMED_OUT if late else Exit.FINE)
 
 

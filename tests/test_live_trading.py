@@ -133,3 +133,13 @@ def test_strategies_are_stopped_started_and_changed_while_others_trade(tmp_path:
         assert main(["tell", "quoter.BTCUSD", "stop", "--sessions", str(trial.sessions)]) == 2
         trial.stop()
         assert list(trial.violations()) == []
+
+
+def test_an_end_that_may_leave_orders_behind_is_not_called_a_good_one(tmp_path: Path) -> None:
+    with Trial(tmp_path, seed=6) as trial:
+        trial.wait_for(ready)
+        trial.wait_for(lambda status: any(status["orders"].values()))
+        trial.venue.process.kill()
+        assert trial.stop()["late"] == ["account"]
+        assert trial.process.returncode == 5
+        assert "orders still work at the end" in trial.logs()

@@ -227,13 +227,13 @@ class Account:
             "venue": self.venue.status(),
         }
 
-    def leave(self, done: Callable[[], None]) -> None:
+    def leave(self, done: Callable[[bool], None]) -> None:
         """Strategies have said what they had to; what still works is canceled, then the session with the venue ends."""
         now = self.host.clock.now()
         self.host.hand(RISK, Command(now=now, verb="cancel"))
         self._await_flat(now + LEAVE_NS, done)
 
-    def _await_flat(self, until: int, done: Callable[[], None]) -> None:
+    def _await_flat(self, until: int, done: Callable[[bool], None]) -> None:
         working = sum(order.working for gateway in self.nodes.gateways.values() for order in gateway.orders.values())
         now = self.host.clock.now()
         if working and now < until:
@@ -244,7 +244,7 @@ class Account:
                 2, f"{working} orders still work at the end", "the venue's countdown cancels them, if it holds a lease"
             )
         self.schedule.close()
-        self.venue.stop(done)
+        self.venue.stop(lambda: done(not working))
 
 
 def _money(ledger: Ledger, symbol: str) -> dict[str, float]:

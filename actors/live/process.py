@@ -61,8 +61,8 @@ class Role(Protocol):
     def status(self) -> dict[str, Any]:
         """What an operator wants to know."""
 
-    def leave(self, done: Callable[[], None]) -> None:
-        """End in good order, then say so."""
+    def leave(self, done: Callable[[bool], None]) -> None:
+        """End, then say whether that was in good order."""
 
 
 class Process:
@@ -75,7 +75,7 @@ class Process:
         self.sitting = self.folder.read()
         self.name = name
         self.log = Log(self.folder.log(name), name)
-        self.ended = Event()
+        self.ended, self.clean = Event(), True
         self._ray = ray
         self._thread = Thread(target=self._live, name=f"host {name}")
         self._ready = Event()
@@ -105,9 +105,9 @@ class Process:
         return said[0] if said else b"{}"
 
     def stop(self, seconds: float = 15.0) -> bool:
-        """End in good order; False when that took longer than so long."""
+        """End in good order; False when that took longer than so long, or orders are left behind."""
         self.host.soon(self._leave)
-        return self.ended.wait(seconds)
+        return self.ended.wait(seconds) and self.clean
 
     # --- the thread
 
@@ -203,7 +203,8 @@ class Process:
         self.link.post(command.strategy, self.name, command.strategy, News(headline="status", text=text, source=self.name), 0)
 
     def _leave(self) -> None:
-        def done() -> None:
+        def done(clean: bool) -> None:
+            self.clean = clean
             self.host.stopping = True
 
         self.role.leave(done)

@@ -123,11 +123,11 @@ class Trading:
         }
         return {"strategies": strategies, "markets": markets, "streams": self.market.status()}
 
-    def leave(self, done: Callable[[], None]) -> None:
+    def leave(self, done: Callable[[bool], None]) -> None:
         """Strategies cancel what is theirs; the account sees to the rest when the session ends."""
         now = self.host.clock.now()
         for name in self.strategies:
             self.host.hand(name, Command(now=now, strategy=name, verb="stop"))
         self.schedule.close()
         self.market.close()
-        self.host.at(now + 1, done)
+        self.host.at(now + 1, lambda: done(True))
