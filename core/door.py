@@ -18,9 +18,11 @@ from typing import Any, Final
 from core.codec import encode
 from core.message import (
     Command,
+    ExecutionReport,
     Message,
     NewOrderSingle,
     News,
+    OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
     OrderMassStatusRequest,
@@ -99,6 +101,12 @@ class Door:
         self.cancels += 1
         self._outbox.send(request)
 
+    def _stopped(self, now: int, refusal: ExecutionReport | OrderCancelReject) -> None:
+        """The host did not let an order go that was let through here (its journal took nothing): it has not left."""
+        self.left -= 1
+        self.refused += 1
+        self._outbox.send(refusal)
+
     def _pass(self, now: int, message: Message) -> None:
         self._outbox.send(message)
 
@@ -108,6 +116,8 @@ _ROUTES: Mapping[type[Message], Callable[[Door, int, Any], None]] = {
     NewOrderSingle: Door._order,
     OrderCancelReplaceRequest: Door._order,
     OrderCancelRequest: Door._cancel,
+    ExecutionReport: Door._stopped,
+    OrderCancelReject: Door._stopped,
     OrderStatusRequest: Door._pass,
     OrderMassStatusRequest: Door._pass,
 }

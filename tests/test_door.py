@@ -7,20 +7,23 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from core.door import WAITING_MAX, Door
+from core.door import WAITING_MAX, Door, digest
 from core.message import (
     Command,
     ExecutionReport,
+    Message,
     NewOrderSingle,
     OrderCancelReject,
     OrderCancelReplaceRequest,
     OrderCancelRequest,
     OrderMassStatusRequest,
     OrderStatusRequest,
+    OrdStatus,
     SecurityStatus,
     TradingState,
 )
 from core.price import SELL
+from core.refusal import order_refused, request_refused
 from tests.guarded import ORDERS, Desk, cancel, new, replace
 
 
@@ -115,3 +118,34 @@ def test_the_words_for_the_session_pass_the_door() -> None:
     assert isinstance(desk.doors["BTCUSDT"], Door)
     assert desk.heard["a"][-1].state == TradingState.HALT
     assert not [one for one in desk.left() if isinstance(one, OrderCancelRequest | OrderCancelReplaceRequest | ExecutionReport)]
+
+
+def test_what_the_host_could_not_let_go_has_not_left_and_its_gateway_hears_of_it() -> None:
+    order = new()
+    change = replace(order, 1_001, 4)
+    door, outbox = Door("BTCUSDT"), Kept()
+    door.bind(outbox)
+    for request in (order, change):
+        door.on(0, Command("BTCUSDT", verb="approved", argument=f"{request.cl_ord_id} {digest(request)}"))
+        door.on(0, request)
+    assert door.left == 2
+    door.on(0, order_refused(0, order, f"host-{order.cl_ord_id}", "host: the journal takes nothing"))
+    door.on(0, request_refused(0, change, OrdStatus.NEW, 99, "host: the journal takes nothing"))
+    assert (door.left, door.refused, door.closed) == (0, 2, "")
+    assert [type(one) for one in outbox.sent[2:]] == [ExecutionReport, OrderCancelReject]
+
+
+class Kept:
+    """An outbox that keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    def send(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def wake(self, at: int, key: str = "") -> None:
+        raise AssertionError("a door asks for no wakes")
+
+    def record(self, entry: Message) -> None:
+        raise AssertionError("a door has no journal")
