@@ -126,7 +126,8 @@ def ours(count: int, seconds: float, split: bool, folder: Path) -> np.ndarray[An
     symbols = ", ".join(f'"S{number:03d}USDT"' for number in range(count))
     (folder / "echo.py").write_text(STRATEGY)
     (folder / "echo.toml").write_text(
-        f'name = "echo"\ninstruments = [{symbols}]\n[strategy]\nuse = "echo.py:Echo"\n[guard]\n[limits]\norder_qty = 0.01\n'
+        f'name = "echo"\ninstruments = [{symbols}]\n[strategy]\nuse = "echo.py:Echo"\n[limits]\norder_qty = 0.01\n'
+        "[guard]\nrequests_1s = 10000\nrequests_10s = 100000\nstrategy_requests_1s = 10000\nstrategy_requests_10s = 100000\n"
     )
     with venue(count) as (rest, streams):
         table = VenueTable(

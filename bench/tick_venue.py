@@ -111,7 +111,10 @@ class Venue:
                     "r": "0.0001",
                     "T": ms,
                 }
-                broadcast(self.roads["market"], json.dumps({"stream": f"{symbol.lower()}@markPrice@1s", "data": mark}))
+                broadcast(
+                    self.roads["market"],
+                    json.dumps({"stream": f"{symbol.lower()}@markPrice@1s", "data": mark}, separators=(",", ":")),
+                )
             await asyncio.sleep(1.0)
 
     # --- requests

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -34,6 +35,8 @@ class Crew:
     def __init__(self, ray: Any, folder: Folder) -> None:
         sitting = folder.read()
         self._ray, self._folder = ray, folder
+        self._asking = ThreadPoolExecutor(1)
+        self._asked: Future[Any] | None = None
         self.names = ray.remote(num_cpus=0, max_restarts=-1)(Names).options(name=SERVICE, namespace=sitting.id).remote()
         self.places: list[Place] = sitting.places()
         actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=0, max_concurrency=4)(Process)
@@ -56,10 +59,17 @@ class Crew:
                 raise UserError(f"{name} does not start within {READY_S:g} s: see its log", Exit.TIMED_OUT)
 
     def alive(self) -> bool:
-        """Whether Ray answers."""
+        """Whether Ray answers: its actors, and its head, which calls of actors do without until something has to be restarted."""
+        asked = self._asking.submit(self._ray.nodes) if self._asked is None else self._asked
         try:
+            asked.result(ANSWER_S)
+            self._asked = None
             self._ray.get(self.names.everybody.remote(), timeout=ANSWER_S)
-        except self._ray.exceptions.RayError:
+        except TimeoutError:
+            self._asked = asked if not asked.done() else None  # it waits for the head, for a minute
+            return False
+        except (self._ray.exceptions.RayError, RuntimeError):
+            self._asked = None
             return False
         return True
 
