@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Final
 
 from actors.live.seat import Carrier, Elsewhere, End, Seat
@@ -42,6 +43,10 @@ class Leaving:
         )
 
 
+WORKED_ON: Final = (ExecutionReport, OrderCancelReject)
+"""What gateways complete in place: each end has its own, so that the tape says what was sent and not what became of it."""
+
+
 class Departures:
     """The door of one host. `write_down` takes lines of the tape, `add` what is to leave; `settle` lets it go."""
 
@@ -61,7 +66,7 @@ class Departures:
         self._lines.append(Leaving(seat, message, ends, now))
         for end in ends:
             if type(end) is Seat:
-                end.put(message)
+                end.put(copy(message) if type(message) in WORKED_ON else message)
 
     def took(self, peer: str, seq: int) -> None:
         """A message of a peer's session was handed to its node."""
