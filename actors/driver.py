@@ -1,4 +1,4 @@
-"""The process that holds a session's Ray (`actors/live/drive.py`), as it is seen by whoever started it: it may end at any time."""
+"""The process that holds a session's Ray (`actors/live/drive.py`), as whoever started it sees it: it may end at any time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from actors.errors import UserError
+from actors.errors import Exit, UserError
 from actors.live.folder import Folder
 from actors.live.placement import ACCOUNT
 
@@ -49,7 +49,7 @@ class Driver:
             )
         word = self._word()
         if "ready" not in word:
-            raise UserError(self._end())
+            raise UserError(self._end(), self._exit())
         self.failures = 0
         return word["ready"]
 
@@ -97,6 +97,11 @@ class Driver:
 
     def _end(self) -> str:
         assert self._process is not None
-        self._process.wait()
+        self._process.communicate()  # its last words on stdout are Ray's; both pipes are closed
         words = [line for line in self._errors.read_text(errors="replace").splitlines() if line.strip()]
         return words[-1] if words else f"the driver ended with {self._process.returncode} and without a word"
+
+    def _exit(self) -> Exit:
+        """What its end means, where that is one of a verb's own codes."""
+        code = self._process.returncode if self._process is not None else 1
+        return Exit(code) if code in set(Exit) and code else Exit.ERROR

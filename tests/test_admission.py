@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from actors.cli.main import main
+from actors.driver import Driver
 from actors.emulator.running import RunningVenue
+from actors.errors import Exit, UserError
 from actors.graph import read
 from actors.live.admission import of_account, of_listeners, of_ray
 from actors.live.credentials import Credentials
@@ -190,3 +192,12 @@ def test_a_session_that_is_refused_leaves_no_folder(venue: RunningVenue, tmp_pat
 def test_a_time_that_is_none_is_refused(seconds: str, tmp_path: Path) -> None:
     quoter(tmp_path)
     assert main(["trade", str(tmp_path / "quoter.toml"), f"--for={seconds}", "--sessions", str(tmp_path / "s")]) == 4
+
+
+def test_what_ended_a_driver_is_the_verb_s_own_exit_code(tmp_path: Path) -> None:
+    driver = Driver(Folder(tmp_path), "")
+    (tmp_path / "logs").mkdir()
+    driver._command = [sys.executable, "-c", "import sys; sys.stderr.write('not for real: a port\\n'); sys.exit(4)"]
+    with pytest.raises(UserError, match="not for real: a port") as ended:
+        driver.start()
+    assert ended.value.exit_code == Exit.CONFIGURATION
