@@ -31,6 +31,7 @@ from bench.table import write
 RATE: Final = 1_000
 EVERY: Final = 20
 """One frame in so many is answered by an order: fifty a second at a thousand ticks a second, for one instrument or for many."""
+PLACEMENTS: Final = (("colocated", False, False), ("colocated, pinned", False, True), ("split", True, False))
 ASKED: Final = {"p50": 3.0, "p99": 5.0}
 STRATEGY: Final = f'''
 """Answers one tick in {EVERY} with an order at its best bid that is gone at once."""
@@ -116,7 +117,7 @@ def floor(count: int, seconds: float) -> np.ndarray[Any, Any]:
                 process.kill()
 
 
-def ours(count: int, seconds: float, split: bool, folder: Path) -> np.ndarray[Any, Any]:
+def ours(count: int, seconds: float, split: bool, pin: bool, folder: Path) -> np.ndarray[Any, Any]:
     """A session that trades for real, at the measuring venue."""
     from actors.graph import read
     from actors.live.crew import crew
@@ -138,7 +139,7 @@ def ours(count: int, seconds: float, split: bool, folder: Path) -> np.ndarray[An
             streams=("depth@100ms", "markPrice@1s"),
         )
         plan = read(folder / "echo.toml")
-        session = open_session(folder / "sessions", [plan], table, True, "split" if split else "together", record=True)
+        session = open_session(folder / "sessions", [plan], table, True, "split" if split else "together", pin=pin)
         with crew(session) as hosts:
             hosts.wait()
             time.sleep(4.0)
@@ -158,16 +159,16 @@ def main(arguments: list[str] | None = None) -> None:
     for count in map(int, given.instruments.split(",")):
         least = floor(count, given.seconds)
         cases = {"floor": least}
-        for name, split in (("colocated", False), ("split", True)):
+        for name, split, pin in PLACEMENTS:
             with tempfile.TemporaryDirectory() as folder:
-                cases[name] = ours(count, given.seconds, split, Path(folder))
+                cases[name] = ours(count, given.seconds, split, pin, Path(folder))
         for name, took in cases.items():
             row: dict[str, object] = {"instruments": count, "placement": name, "orders": len(took)}
             for label, share in (("p50", 50), ("p99", 99), ("p99.9", 99.9)):
                 row[f"{label}, µs"] = float(np.percentile(took, share)) if len(took) else 0.0
             for label, share in (("p50", 50), ("p99", 99)):
                 row[f"{label} / floor"] = float(np.percentile(took, share) / np.percentile(least, share)) if len(took) else 0.0
-                row[f"asked {label}"] = ASKED[label] if name == "colocated" else ""
+                row[f"asked {label}"] = ASKED[label] if name.startswith("colocated") else ""
             rows.append(row)
     write("web socket frame in to order bytes out", rows, given.json)
 

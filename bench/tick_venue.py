@@ -169,7 +169,11 @@ class Venue:
             {"symbol": symbol, "status": "TRADING", "baseAsset": symbol[:-4], "quoteAsset": "USDT", "filters": filters}
             for symbol in self.books
         ]
-        return {"symbols": symbols, "rateLimits": []}
+        limits = [
+            {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": 1_000_000}
+            for kind, interval, number in (("REQUEST_WEIGHT", "MINUTE", 1), ("ORDERS", "MINUTE", 1), ("ORDERS", "SECOND", 10))
+        ]
+        return {"symbols": symbols, "rateLimits": limits}
 
     def on_depth(self, given: dict[str, str]) -> Any:
         return self.books[given["symbol"]].snapshot()

@@ -54,11 +54,19 @@ class Record(NamedTuple):
     end: int
 
 
-def seal(sequence: int, entry: bytes) -> bytes:
-    """The record of an entry, to be written with one write. Raises ValueError for an entry longer than a journal takes."""
-    if len(entry) > ENTRY_BYTES_MAX:
-        raise ValueError(f"an entry of {len(entry)} bytes is longer than a journal takes ({ENTRY_BYTES_MAX})")
-    return _HEADER.pack(len(entry), _check(sequence, entry), sequence) + entry
+def seal(sequence: int, *entries: bytes) -> bytes:
+    """The records of entries, the first of which has this sequence, to be written with one write.
+
+    Raises ValueError for an entry longer than a journal takes.
+    """
+    parts = []
+    for entry in entries:  # on an order's way out: one loop, no call an entry
+        size = len(entry)
+        if size > ENTRY_BYTES_MAX:
+            raise ValueError(f"an entry of {size} bytes is longer than a journal takes ({ENTRY_BYTES_MAX})")
+        parts += (_HEADER.pack(size, crc32(entry, crc32(_COVERED.pack(size, sequence))), sequence), entry)
+        sequence += 1
+    return b"".join(parts)
 
 
 def records(data: Bytes, sequence: int = 0) -> Iterator[Record]:

@@ -29,6 +29,7 @@ def trade(
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
     split: Annotated[bool, Parameter(name="--split", negative="")] = False,
     hosts: Annotated[int | None, Parameter(name="--hosts")] = None,
+    pin: Annotated[bool, Parameter(name="--pin", negative="")] = False,
     for_: Annotated[float, Parameter(name="--for")] = 0.0,
     flatten: Annotated[bool, Parameter(name="--flatten", negative="")] = False,
     record: Annotated[bool, Parameter(name="--record", negative="--no-record")] = True,
@@ -38,34 +39,15 @@ def trade(
 ) -> int:
     """Trade graphs on live markets, until Ctrl-C: on paper (live data, our own matching) unless --live is given.
 
-    Parameters
-    ----------
-    graphs
-        Graph files, such as strategies/market_maker.toml; several trade side by side on one account.
-    live
-        Send orders to the venue. Without it nothing leaves but questions about the market.
-    venue
-        production, demo or emulator, instead of the graphs' own.
-    url
-        Where the venue is, if all of it is at one address, as an emulator is: http://127.0.0.1:8900.
-    set_
-        Another value for one key of every graph, as strategy.gamma=0.3; may be given again.
-    split
-        Normalizers in processes of their own.
-    hosts
-        At most so many processes for the markets; by default as many as there are cores. 0: one for each instrument.
-    for_
-        Stop after so many seconds.
-    flatten
-        At the end close what is held, at market.
-    record
-        Keep the venue's frames, for `replay --shadow` and `data import`.
-    sessions
-        Where sessions' folders are.
-    address
-        A Ray cluster to trade on, instead of a Ray of this session's own.
-    json
-        One JSON object at the end instead of tables.
+    Parameters ---------- graphs Graph files, such as strategies/market_maker.toml; several trade side by side on one account.
+    live Send orders to the venue. Without it nothing leaves but questions about the market. venue production, demo or emulator,
+    instead of the graphs' own. url Where the venue is, if all of it is at one address, as an emulator is: http://127.0.0.1:8900.
+    set_ Another value for one key of every graph, as strategy.gamma=0.3; may be given again. split Normalizers in processes of
+    their own. hosts At most so many processes for the markets; by default as many as there are cores. 0: one for each instrument.
+    pin Each process on a core of its own, dealt out in turn: a fifth less from tick to order where cores are not shared with
+    others. for_ Stop after so many seconds. flatten At the end close what is held, at market. record Keep the venue's frames, for
+    `replay --shadow` and `data import`. sessions Where sessions' folders are. address A Ray cluster to trade on, instead of a Ray
+    of this session's own. json One JSON object at the end instead of tables.
     """
     from actors.graph import read
     from actors.live.admission import of_account, of_ray
@@ -85,7 +67,7 @@ def trade(
             raise UserError(f"not for real: {words}", Exit.CONFIGURATION)
         sys.stderr.write(f"for real this would be refused: {words}\n")
     markets = len(os.sched_getaffinity(0)) if hosts is None else hosts
-    folder = open_session(sessions, plans, where, live, "split" if split else "together", markets, record)
+    folder = open_session(sessions, plans, where, live, "split" if split else "together", markets, record, pin)
     return run(folder, for_, flatten, address, json)
 
 

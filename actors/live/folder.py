@@ -43,6 +43,8 @@ class Sitting(Struct, frozen=True):
     placement: Placement = "together"
     markets: int = 0
     """At most so many processes for the markets, of each kind; 0: any number."""
+    pin: bool = False
+    """Each process on a core of its own, dealt out in turn."""
     code: str = ""
     record: bool = True
 

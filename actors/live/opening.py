@@ -40,13 +40,14 @@ def open_session(
     placement: Placement = "together",
     markets: int = 0,
     record: bool = True,
+    pin: bool = False,
 ) -> Folder:
     """The folder of a new session, ready for its hosts. Raises UserError for what is wrong."""
     found = runners(plans)
     symbols = sorted({symbol for one in found for symbol in one.symbols})
     instruments = listed(venue, symbols)
     code = code_of(plans)
-    sitting = Sitting(fresh_id(), time.time_ns(), live, venue, tuple(plans), instruments, placement, markets, code, record)
+    sitting = Sitting(fresh_id(), time.time_ns(), live, venue, tuple(plans), instruments, placement, markets, pin, code, record)
     folder = Folder.create(root, sitting)
     for name in (OPERATOR, *(place.name for place in sitting.places())):
         make(folder.keys, name)

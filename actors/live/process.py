@@ -124,6 +124,7 @@ class Process:
         self.ended.set()
 
     def _begin(self) -> None:
+        self._pin()
         from actors.live.account import Account
         from actors.live.trading import Trading
 
@@ -165,6 +166,13 @@ class Process:
         if self.sitting.live and not self.folder.lived(self.name):
             raise UserError(f"not for real: {self.name} runs other code than who started it: {text}", Exit.CONFIGURATION)
         return text
+
+    def _pin(self) -> None:
+        """Keep the loop, and the threads that it will start, on one core: its caches stay its own."""
+        if self.sitting.pin:
+            cores = sorted(os.sched_getaffinity(0))
+            number = [place.name for place in self.sitting.places()].index(self.name)
+            os.sched_setaffinity(0, {cores[number % len(cores)]})
 
     def _moved(self, name: str, address: Address) -> None:
         self.host.soon(lambda: self.role.moved(name, address))

@@ -54,7 +54,7 @@ class Journal:
         """Keep entries, all or none. Raises OSError when they cannot be kept; they are then not in the file."""
         if self._broken is not None:
             raise OSError(self._broken.errno, f"{self.path} takes nothing more: {self._broken.strerror}")
-        block = b"".join(seal(self._count + place, entry) for place, entry in enumerate(entries))
+        block = seal(self._count, *entries)
         try:
             written = os.write(self._file, block)
             if written != len(block):
