@@ -23,10 +23,10 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from actors.errors import Exit, UserError, nearest
 from actors.guard import GuardTable
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument
-from core.limits import Limits
 from core.price import E8
+from core.risk.limits import Limits
 from core.strategy import ParameterError, Strategy
 
 US = 1_000

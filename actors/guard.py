@@ -1,4 +1,4 @@
-"""`[guard]` of a graph file: the account's guards (`core/guard.py`), and live the defaults of what a graph leaves out."""
+"""`[guard]` of a graph file: the account's guards (`core/risk/guard.py`), and live the defaults of what a graph leaves out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec import Struct, structs
 
 from core.instrument import Instrument
-from core.limits import KEYS, GuardLimits, Limits, converted
+from core.risk.limits import KEYS, GuardLimits, Limits, converted
 
 
 class GuardTable(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

@@ -15,14 +15,14 @@ from msgspec import Struct, structs
 from actors.errors import Exit, UserError
 from actors.graph import US, Graph, Plan
 from actors.wiring import door_of, trading_edges
-from core.door import Door
 from core.gateway import Gateway
 from core.instrument import Instrument
 from core.mailbox import Mailbox
 from core.message import Command, Funding, Message, Timer
 from core.node import Node
 from core.price import E8
-from core.risk import Risk
+from core.risk.door import Door
+from core.risk.judge import Risk
 from core.strategy import ParameterError, Strategy
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.table import write
-from core.dialect.binance import Parsed, parse_frame
-from core.dialect.binance_market import market_message
+from core.dialect.binance.market import market_message
+from core.dialect.binance.words import Parsed, parse_frame
 from core.instrument import Instrument, Key
 from core.normalizer import Normalizer
 from tests.captures import Venue

@@ -122,7 +122,7 @@ def ours(count: int, seconds: float, split: bool, pin: bool, folder: Path) -> np
     from actors.graph import read
     from actors.live.crew import crew
     from actors.live.opening import open_session
-    from core.dialect.binance_hosts import VenueTable
+    from core.dialect.binance.hosts import VenueTable
 
     symbols = ", ".join(f'"S{number:03d}USDT"' for number in range(count))
     (folder / "echo.py").write_text(STRATEGY)

@@ -274,8 +274,8 @@ class Gateway:
     def _recover(self, now: int) -> None:
         """The process came back: no answer that was under way will come, and no wake.
 
-        Its clock may have been set meanwhile, so what left before is taken to have left now: proof of absence may come too late, and
-        never too early.
+        Its clock may have been set meanwhile, so what left before is taken to have left now: proof of absence may come too late,
+        and never too early.
         """
         self._asking = False
         self._sent = dict.fromkeys(self._sent, now)

@@ -59,7 +59,7 @@ def seal(sequence: int, *entries: bytes) -> bytes:
 
     Raises ValueError for an entry longer than a journal takes.
     """
-    parts = []
+    parts: list[bytes] = []
     for entry in entries:  # on an order's way out: one loop, no call an entry
         size = len(entry)
         if size > ENTRY_BYTES_MAX:

@@ -9,8 +9,8 @@ A gap asks for a snapshot (a Command "snapshot" to whoever can fetch one), again
 Commands "lost" and "connected" tell that the stream broke and runs again: a broken stream has no book from that moment.
 
 There are two ways in. A live host hands over frames as they came (`on_frame`): nearly all are read, applied and shown by one
-compiled call (`core.kernel.feed`). A message (`on`) is what a frame means to `core.dialect.binance`, and odd frames take that
-road. Both lead to the same book and the same ticks.
+compiled call (`core.kernel.feed`). A message (`on`) is what a frame means to `core.dialect.binance.words`, and odd frames take
+that road. Both lead to the same book and the same ticks.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from msgspec.structs import replace
 
 from core.book import GAP, Sync
 from core.codec import WireError
-from core.dialect.binance import RULES, Aside, WrongShape, parse_frame
-from core.dialect.binance_market import market_message
+from core.dialect.binance.market import market_message
+from core.dialect.binance.words import RULES, Aside, WrongShape, parse_frame
 from core.instrument import Instrument
 from core.kernel import feed as k
 from core.ladder import Ladder

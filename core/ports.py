@@ -43,7 +43,8 @@ class Store(Protocol):
     """An append-only journal."""
 
     def append(self, *entries: bytes) -> None:
-        """Write entries, all or none; they survive this process once the call returns. Raises OSError when they cannot be kept."""
+        """Write entries, all or none; they survive this process once the call returns. Raises OSError when they cannot be
+        kept."""
 
     def entries(self) -> Iterator[bytes]:
         """All whole entries, oldest first."""

@@ -28,13 +28,12 @@ from actors.emulator.streams import Subscriber
 from actors.sim.store import Journal
 from actors.wiring import trading_edges
 from core.codec import decode, encode
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_effects import Ask, Close, Open, Say, Tell
-from core.dialect.binance_hosts import VenueTable
-from core.dialect.binance_rest import ORDER, Request, Signer
-from core.dialect.binance_session import Session
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.effects import Ask, Close, Open, Say, Tell
+from core.dialect.binance.hosts import VenueTable
+from core.dialect.binance.rest import ORDER, Request, Signer
+from core.dialect.binance.session import Session
 from core.gateway import Gateway
-from core.limits import Limits
 from core.message import (
     Bar,
     Command,
@@ -51,7 +50,8 @@ from core.message import (
     TradingState,
 )
 from core.outcome import ASK_EVERY_NS, PROOF_NS
-from core.risk import Risk
+from core.risk.judge import Risk
+from core.risk.limits import Limits
 from core.strategy import Strategy
 from core.tape import recall, took
 

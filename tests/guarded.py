@@ -8,10 +8,8 @@ from itertools import count
 from typing import Any
 
 from actors.wiring import gateway_of, trading_edges
-from core.door import Door
 from core.gateway import Gateway
 from core.instrument import Instrument, Key
-from core.limits import GuardLimits, Limits
 from core.message import (
     Command,
     ExecType,
@@ -27,7 +25,9 @@ from core.message import (
     Timer,
 )
 from core.price import BUY, E8, Side
-from core.risk import Risk
+from core.risk.door import Door
+from core.risk.judge import Risk
+from core.risk.limits import GuardLimits, Limits
 
 BTC = Instrument(Key("binance_usdm", "BTCUSDT"), "0.1", "0.001")
 ETH = Instrument(Key("binance_usdm", "ETHUSDT"), "0.01", "0.001")

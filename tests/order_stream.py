@@ -14,10 +14,8 @@ from random import Random
 from typing import Any
 
 from actors.wiring import trading_edges
-from core.door import Door
 from core.gateway import Gateway
 from core.instrument import Instrument, Key
-from core.limits import GuardLimits, Limits
 from core.message import (
     BusinessMessageReject,
     Command,
@@ -36,7 +34,9 @@ from core.message import (
     Unanswered,
 )
 from core.price import E8
-from core.risk import Risk
+from core.risk.door import Door
+from core.risk.judge import Risk
+from core.risk.limits import GuardLimits, Limits
 
 MS, SECOND, DAY = 10**6, 10**9, 86_400 * 10**9
 TICK_E8 = E8 // 10

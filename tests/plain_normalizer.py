@@ -8,8 +8,8 @@ from typing import Final
 
 from core.book import GAP, Book, Sync
 from core.codec import WireError
-from core.dialect.binance import RULES, Parsed, WrongShape, parse_frame
-from core.dialect.binance_market import market_message
+from core.dialect.binance.market import market_message
+from core.dialect.binance.words import RULES, Parsed, WrongShape, parse_frame
 from core.instrument import Instrument
 from core.message import NO_TRADES, Command, DepthUpdate, Funding, MarketDataSnapshot, MarkPrice, Message, Tick, Trade
 from core.node import Outbox

@@ -14,8 +14,8 @@ import pytest
 from msgspec import Struct
 
 import actors.sim.recovery
-import core.controls
 import core.gateway
+import core.risk.controls
 import core.strategy
 from actors.sim.clock import HostClock
 from actors.sim.link import FaultyLink
@@ -23,7 +23,6 @@ from actors.sim.session import FaultySession
 from actors.sim.storm import StormPlace
 from core.account import Account
 from core.gateway import Gateway
-from core.guard import Guard
 from core.mailbox import Mailbox
 from core.message import (
     ExecType,
@@ -40,9 +39,10 @@ from core.node import Node
 from core.normalizer import Normalizer
 from core.order import Order
 from core.outcome import Inquiry, _as
-from core.risk import Risk
+from core.risk.guard import Guard
+from core.risk.judge import Risk
+from core.risk.working import WorkingOrders
 from core.tape import Deaf, Recalled
-from core.working import WorkingOrders
 
 Patch = pytest.MonkeyPatch
 

@@ -20,7 +20,7 @@ from actors.live.seat import Device, Elsewhere, End
 from actors.live.store import Journal
 from actors.wiring import RISK, gateway_of, market_edges, trading_edges
 from core.codec import encode
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument, Key
 from core.mailbox import Mailbox
 from core.message import (

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_effects import Ask, Close, Open, Say, Tell
-from core.dialect.binance_hosts import VenueTable
-from core.dialect.binance_rest import Signer
-from core.dialect.binance_session import Session
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.effects import Ask, Close, Open, Say, Tell
+from core.dialect.binance.hosts import VenueTable
+from core.dialect.binance.rest import Signer
+from core.dialect.binance.session import Session
 from core.instrument import Instrument, Key
 from core.message import (
     Message,

@@ -22,7 +22,7 @@ from actors.live.folder import Folder
 from actors.live.listeners import Listener, family, listeners, named
 from actors.live.log import lines
 from actors.live.opening import open_session
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.hosts import VenueTable
 
 ACCOUNTS = """
 [[accounts]]

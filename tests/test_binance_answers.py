@@ -13,10 +13,8 @@ from typing import Any
 import pytest
 
 from core.codec import WireError
-from core.dialect import binance_account as account
-from core.dialect import binance_answers as answers
-from core.dialect import binance_filters as filters
-from core.dialect.binance_private import fee_aside, parse_private
+from core.dialect.binance import account, answers, filters
+from core.dialect.binance.private import fee_aside, parse_private
 from core.instrument import Instrument, Key
 from core.message import ExecType, ExecutionReport, NewOrderSingle, OrderCancelReplaceRequest, OrdStatus, OrdType, TimeInForce
 from core.price import SELL

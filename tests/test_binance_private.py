@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.codec import WireError, encode
-from core.dialect.binance_private import AccountUpdate, AlgoUpdate, Hint, Notice, Unplaced, fee_aside, parse_private
+from core.dialect.binance.private import AccountUpdate, AlgoUpdate, Hint, Notice, Unplaced, fee_aside, parse_private
 from core.instrument import Instrument, Key
 from core.ledger import Ledger
 from core.message import ExecType, ExecutionReport, Liquidity, OrdStatus

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_rest import signature
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.rest import signature
 from core.message import (
     Bar,
     BusinessMessageReject,

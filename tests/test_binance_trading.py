@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dialect import binance_rest as rest
-from core.dialect.binance_errors import CODES, Action, Proof, closed_until, verdict
-from core.dialect.binance_routes import by_route, route
+from core.dialect.binance import rest
+from core.dialect.binance.errors import CODES, Action, Proof, closed_until, verdict
+from core.dialect.binance.routes import by_route, route
 from core.message import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrdType, TimeInForce
 from core.price import BUY, SELL
 from tests.tiny_day import BTC

@@ -18,8 +18,8 @@ from actors.live.admission import RESTRICTIONS
 from actors.live.asking import Asker
 from actors.live.credentials import Credentials, credentials
 from core.codec import WireError
-from core.dialect.binance_hosts import VenueTable
-from core.dialect.binance_rest import Request
+from core.dialect.binance.hosts import VenueTable
+from core.dialect.binance.rest import Request
 from tests.conftest import ROOT
 
 TABLE = VenueTable("emulator", orders="ws")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from core.limits import GuardLimits, Limits
 from core.message import (
     Command,
     ExecType,
@@ -20,6 +19,7 @@ from core.message import (
     Unanswered,
 )
 from core.price import BUY, E8, SELL
+from core.risk.limits import GuardLimits, Limits
 from tests.guarded import SECOND, Desk, cancel, new, replace
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.dialect import binance
+from core.dialect.binance import words as binance
 from core.kernel import frames as f
 from tests.captures import Venue
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from core.door import WAITING_MAX, Door, digest
 from core.message import (
     Command,
     ExecutionReport,
@@ -24,6 +23,7 @@ from core.message import (
 )
 from core.price import SELL
 from core.refusal import order_refused, request_refused
+from core.risk.door import WAITING_MAX, Door, digest
 from tests.guarded import ORDERS, Desk, cancel, new, replace
 
 

@@ -11,7 +11,7 @@ from actors.errors import Exit, UserError
 from actors.graph import Graph, Plan
 from actors.live.folder import Folder, Sitting, find, fresh_id
 from actors.live.names import Address
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument, Key
 
 GRAPH = Graph(name="mm", instruments=("BTCUSDT",), strategy={"use": "own.py:Own", "gamma": 0.1})

@@ -13,7 +13,7 @@ from actors.errors import Exit, UserError
 from actors.graph import LimitsTable, Plan, describe, read
 from actors.guard import LIVE_DEFAULTS, GuardTable, guards_live
 from core.instrument import Instrument, Key
-from core.limits import KEYS, GuardLimits, Limits
+from core.risk.limits import KEYS, GuardLimits, Limits
 
 BTC = Instrument(Key("binance_usdm", "BTCUSDT"), "0.1", "0.001")
 

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from core.limits import GuardLimits, Limits
 from core.message import (
     MarkPrice,
     NewOrderSingle,
@@ -18,6 +17,7 @@ from core.message import (
     TradingState,
 )
 from core.price import BUY, E8, SELL
+from core.risk.limits import GuardLimits, Limits
 from tests.guarded import MS, SECOND, Desk, cancel, new, replace
 from tests.order_stream import EXPOSURE_E8, GUARD, LIMITS, Stream
 

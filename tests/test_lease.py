@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.lease import RENEW_NS, TERM_NS, Lease
+from core.risk.lease import RENEW_NS, TERM_NS, Lease
 
 S = 1_000_000_000
 

@@ -22,9 +22,9 @@ from actors.live.credentials import Credentials, credentials
 from actors.live.lane import Lane
 from actors.live.sender import Questioner, Worker
 from actors.live.venue import Venue
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_effects import Ask
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.effects import Ask
+from core.dialect.binance.hosts import VenueTable
 from core.gateway import Gateway
 from core.instrument import Instrument, Key
 from core.ledger import Ledger

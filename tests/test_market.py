@@ -18,8 +18,8 @@ from actors.live import market as roads
 from actors.live import road
 from actors.live.market import Market
 from actors.live.recording import Recording
-from core.dialect import binance_feed
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance import feed as binance_feed
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument, Key
 from core.message import Tick
 from core.normalizer import Normalizer

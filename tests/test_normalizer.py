@@ -8,8 +8,8 @@ import pytest
 from actors.history import views
 from actors.history.importer import Importer
 from actors.history.tickdb import TickDb
-from core.dialect.binance import Parsed, parse
-from core.dialect.binance_market import market_message
+from core.dialect.binance.market import market_message
+from core.dialect.binance.words import Parsed, parse
 from core.instrument import Instrument, Key
 from core.message import Bar, Command, Funding, MarkPrice, Tick, Timer
 from core.normalizer import ASK_AGAIN_NS, Normalizer

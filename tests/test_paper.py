@@ -16,7 +16,7 @@ from actors.graph import Graph, LatencyTable
 from actors.live.paper import Paper
 from actors.live.store import Journal as FileJournal
 from actors.sim.store import Journal
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument, Key
 from core.message import (
     BusinessMessageReject,

@@ -12,8 +12,8 @@ from msgspec import structs
 from actors.cli.main import VERBS, app
 from actors.guard import LIVE_DEFAULTS
 from actors.live.opening import WANTED
-from core.dialect.binance_hosts import VenueTable
-from core.limits import KEYS
+from core.dialect.binance.hosts import VenueTable
+from core.risk.limits import KEYS
 from core.session import MOVES
 from tests.conftest import ROOT
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.message import SecurityStatus, TradingState
-from core.states import States
+from core.risk.states import States
 
 READY, REDUCE, HALT = TradingState.READY, TradingState.REDUCE, TradingState.HALT
 

@@ -59,7 +59,7 @@ AHEAD: Final = {
     "actors.live.store": "the live host's journal",
     "actors.live.host": "the live launch's",
     "actors.live.schedule": "the live launch's",
-    "core.dialect.binance_routes": "the live venue's streams",
+    "core.dialect.binance.routes": "the live venue's streams",
     "core.ports": "what live and simulated twins have to have in common",
     "core.normalizer": "the live host's; a simulated day's market arrives prepared",
     "actors.history.dayindex": "for compiled days",
@@ -68,8 +68,8 @@ AHEAD: Final = {
 """What stands ready, tested, for a road that is not built yet."""
 LINES_MAX: Final = 260
 LONG: Final = {
-    "core/dialect/binance_session.py": "every input of a session and every action, beside what ties its parts together",
-    "core/dialect/binance_private.py": "the venue's shapes of seven events beside what is made of them",
+    "core/dialect/binance/session.py": "every input of a session and every action, beside what ties its parts together",
+    "core/dialect/binance/private.py": "the venue's shapes of seven events beside what is made of them",
     "actors/cli/data.py": "one verb a function, each with its options",
     "actors/graph.py": "every table of a graph file",
     "actors/history/importer.py": "a file's way into day files, from segment to segment",
@@ -79,10 +79,10 @@ LONG: Final = {
     "actors/live/link.py": "everything that may happen to a connection, from the first frame to the last",
     "actors/sim/host.py": "the turn and the heap are one loop",
     "actors/sim/venue.py": "the venue's side of every request and report",
-    "core/dialect/binance.py": "one file a venue",
+    "core/dialect/binance/words.py": "one file a venue",
     "core/message.py": "all messages on one page",
     "core/gateway.py": "an order's whole way: asked, answered, doubted, reconciled, withdrawn",
-    "core/risk.py": "the one judge, with every question it asks and in which order",
+    "core/risk/judge.py": "the one judge, with every question it asks and in which order",
     "core/order.py": "the order's facts, rules and precedence",
     "core/session.py": "a session's rules, its table, its events and every word of it",
     "core/strategy.py": "all that one who writes a strategy reads",

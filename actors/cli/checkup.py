@@ -18,10 +18,9 @@ from actors.live.admission import restrictions
 from actors.live.asking import Asker
 from actors.live.credentials import Credentials
 from core.codec import WireError
-from core.dialect import binance_account as account
-from core.dialect import binance_rest as rest
-from core.dialect.binance_filters import exchange_info, rate_limits
-from core.dialect.binance_hosts import CHECKED, VenueTable
+from core.dialect.binance import account, rest
+from core.dialect.binance.filters import exchange_info, rate_limits
+from core.dialect.binance.hosts import CHECKED, VenueTable
 
 FRAME_S: Final = 6.0
 """The slowest of the streams that are listened to comes every second."""

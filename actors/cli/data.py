@@ -312,7 +312,7 @@ def _capture_importer(store: Path, info: Path | None, venue: str) -> Callable[[P
     from actors.errors import nearest
     from actors.history.exchangeinfo import exchange_info
     from actors.history.importer import Importer
-    from core.dialect.binance import RULES
+    from core.dialect.binance.words import RULES
 
     if venue and venue not in RULES:
         raise UserError(f"--venue {venue}: {nearest(venue, RULES)}", Exit.CONFIGURATION)

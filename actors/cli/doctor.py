@@ -56,7 +56,7 @@ def doctor(
     if venue is not None:
         from actors.cli.checkup import checkup
         from actors.live.credentials import credentials
-        from core.dialect.binance_hosts import VenueTable
+        from core.dialect.binance.hosts import VenueTable
 
         table = VenueTable(venue)
         found += checkup(table.at(url) if url else table, credentials(venue, path=keys))

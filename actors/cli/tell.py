@@ -80,8 +80,8 @@ def tell(
 def _check(node: str, verb: str, argument: str) -> None:
     """What risk would refuse to understand is said here. Strategies may have verbs of their own."""
     from actors.wiring import RISK
-    from core.controls import VERBS
-    from core.limits import LimitError, parse
+    from core.risk.controls import VERBS
+    from core.risk.limits import LimitError, parse
 
     if node != RISK:
         return

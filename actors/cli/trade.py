@@ -14,7 +14,7 @@ from actors.errors import Exit, UserError
 
 if TYPE_CHECKING:
     from actors.graph import Plan
-    from core.dialect.binance_hosts import VenueTable
+    from core.dialect.binance.hosts import VenueTable
 
 Venues = Literal["production", "demo", "emulator"] | None
 
@@ -75,7 +75,7 @@ def _venue(plans: list[Plan], name: Venues, url: str) -> VenueTable:
     """The venue that the graphs name, or what is said instead."""
     from msgspec import structs
 
-    from core.dialect.binance_hosts import VenueTable
+    from core.dialect.binance.hosts import VenueTable
 
     named = [plan.graph.venue for plan in plans if isinstance(plan.graph.venue, VenueTable)]
     if any(one != named[0] for one in named):

@@ -7,7 +7,7 @@ from pathlib import Path
 from actors.errors import Exit, UserError
 from actors.history.importer import Sizes
 from core.codec import WireError
-from core.dialect import binance_filters
+from core.dialect.binance import filters as binance_filters
 
 
 def exchange_info(path: Path) -> dict[str, Sizes]:

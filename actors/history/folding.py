@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from actors.history.dayfile import Book
 from actors.history.schema import TABLES
 from actors.history.sources import Source
-from core.dialect.binance import RULES, Rules
+from core.dialect.binance.words import RULES, Rules
 from core.kernel.sync import fold, plan
 
 BLOCK_ROWS = 1 << 20

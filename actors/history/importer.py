@@ -27,7 +27,7 @@ from actors.history.schema import Day
 from actors.history.sources import Source, Stored
 from actors.history.spool import Grid, OffGrid, Spool
 from actors.history.tickdb import folder_of
-from core.dialect.binance import currencies
+from core.dialect.binance.words import currencies
 from core.instrument import Key
 
 SEEN = "seen"

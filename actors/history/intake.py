@@ -19,7 +19,7 @@ from actors.history.capture import CHUNK_BYTES, Capture, Chunk
 from actors.history.dayfile import Part
 from actors.history.schema import Segment
 from actors.history.spool import Spool
-from core.dialect.binance import USDM, VENUE_NAMES, Aside, Parsed, WrongShape, parse
+from core.dialect.binance.words import USDM, VENUE_NAMES, Aside, Parsed, WrongShape, parse
 from core.kernel import frames as f
 
 DAY_NS = 86_400_000_000_000

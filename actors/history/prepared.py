@@ -23,7 +23,7 @@ from actors.errors import UserError
 from actors.history.dayfile import DayFile
 from actors.history.schema import I8, U1, Day
 from actors.history.streams import Events, events, order, shift
-from core.dialect.binance import RULES
+from core.dialect.binance.words import RULES
 from core.instrument import Instrument, Key
 from core.kernel.rows import LOST, TRADE, expand
 

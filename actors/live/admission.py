@@ -18,9 +18,8 @@ from actors.live.asking import Asker
 from actors.live.credentials import Credentials
 from actors.live.listeners import Listener
 from core.codec import WireError
-from core.dialect import binance_account as account
-from core.dialect import binance_rest as rest
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance import account, rest
+from core.dialect.binance.hosts import VenueTable
 
 KEYS_SERVICE: Final = {"production": "https://api.binance.com"}
 """Where a venue tells what a key may, if not at the futures API's own address; the demo exchange does not tell."""

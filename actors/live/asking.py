@@ -12,10 +12,9 @@ import requests
 
 from actors.live.credentials import Credentials
 from core.codec import WireError
-from core.dialect import binance_account as account
-from core.dialect import binance_rest as rest
-from core.dialect.binance_answers import refusal
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance import account, rest
+from core.dialect.binance.answers import refusal
+from core.dialect.binance.hosts import VenueTable
 
 ANSWER_S: Final = 5.0
 SAMPLES: Final = 5

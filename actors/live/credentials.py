@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from actors.errors import Exit, UserError
-from core.dialect.binance_rest import Signer
+from core.dialect.binance.rest import Signer
 
 KEY: Final = "ASTRARIUM_KEY"
 SECRET: Final = "ASTRARIUM_SECRET"

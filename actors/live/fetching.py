@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import requests
 
 from core.allowance import Allowance, Pool
-from core.dialect.binance_feed import Question
+from core.dialect.binance.feed import Question
 from core.ports import Clock
 
 MINUTE_NS: Final = 60_000_000_000

@@ -27,7 +27,7 @@ from actors.errors import Exit, UserError, nearest
 from actors.graph import Plan
 from actors.live.names import Address
 from actors.live.placement import Place, Placement, Runner, places, runners
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument
 
 

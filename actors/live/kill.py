@@ -22,9 +22,9 @@ from actors.live.operator import Operator, operator
 from actors.live.placement import ACCOUNT
 from actors.wiring import RISK
 from core.codec import WireError
-from core.dialect import binance_rest as rest
-from core.dialect.binance_account import open_algos, server_time
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance import rest
+from core.dialect.binance.account import open_algos, server_time
+from core.dialect.binance.hosts import VenueTable
 from core.message import Command
 
 ANSWER_S: Final = 5.0

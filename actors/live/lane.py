@@ -13,8 +13,8 @@ from threading import Lock, Thread
 from typing import Final
 
 from actors.live.sender import Job, Worker
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_effects import Ask
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.effects import Ask
 
 IDLE_S: Final = 5.0
 """How often an idle connection is looked at."""

@@ -14,8 +14,8 @@ from actors.live.recording import Recording
 from actors.live.road import RENEW_NS, Road
 from actors.live.watch import Stream
 from actors.wiring import normalizer_of
-from core.dialect.binance_feed import lines, snapshot
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.feed import lines, snapshot
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument
 from core.message import Command, Message
 

@@ -21,9 +21,9 @@ from actors.live.keys import make
 from actors.live.operator import OPERATOR
 from actors.live.placement import Placement, runners
 from core.codec import WireError
-from core.dialect.binance_account import server_time
-from core.dialect.binance_filters import exchange_info
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.account import server_time
+from core.dialect.binance.filters import exchange_info
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument
 
 ANSWER_S: Final = 10.0

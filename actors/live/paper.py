@@ -26,7 +26,7 @@ from actors.live.paperdesk import Desk
 from actors.live.paperlog import PaperLog
 from actors.wiring import gateway_of, normalizer_of
 from core.codec import WireError
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument
 from core.kernel.replay import FOREVER
 from core.message import (

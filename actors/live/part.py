@@ -19,14 +19,14 @@ from actors.live.folder import Folder, Sitting
 from actors.live.placement import ACCOUNT, Place, Runner
 from actors.live.recording import Recording
 from actors.wiring import RISK, door_of, gateway_of, normalizer_of
-from core.door import Door
 from core.gateway import Gateway
 from core.instrument import Instrument
-from core.limits import GuardLimits, Limits
 from core.node import Node
 from core.normalizer import Normalizer
 from core.price import E8
-from core.risk import Risk
+from core.risk.door import Door
+from core.risk.judge import Risk
+from core.risk.limits import GuardLimits, Limits
 from core.strategy import Strategy
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import requests
 
 from actors.errors import UserError
 from core.codec import WireError
-from core.dialect.binance_account import klines
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance.account import klines
+from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument
 from core.message import Bar
 

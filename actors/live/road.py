@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from actors.live.connection import Connection
 from actors.live.fetching import Around, Fetching
 from actors.live.watch import Stream
-from core.dialect.binance_feed import Line, kind_of, sign_of_life
+from core.dialect.binance.feed import Line, kind_of, sign_of_life
 from core.message import Command, Message
 
 SECOND: Final = 1_000_000_000

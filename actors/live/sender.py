@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_effects import Ask
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.effects import Ask
 
 BODY_MAX: Final = 32 << 20
 SECOND: Final = 1_000_000_000

@@ -1,4 +1,4 @@
-"""The account's session with a real venue: what `core/dialect/binance_session.py` wants done, done by threads.
+"""The account's session with a real venue: what `core/dialect/binance/session.py` wants done, done by threads.
 
 All logic runs on the loop's thread. Threads only block: eight wait for what orders are answered, three ask questions, two write
 and read each web socket; what they bring is handed to the loop. A request that has no answer when its time is over, whatever its
@@ -15,11 +15,11 @@ from actors.live.credentials import Credentials
 from actors.live.lane import Lane
 from actors.live.sender import Questioner, Worker
 from actors.live.websocket import WebSocket
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_effects import Ask, Close, Effect, Open, Say, Tell
-from core.dialect.binance_hosts import VenueTable
-from core.dialect.binance_session import Session
-from core.dialect.binance_stream import WS_API
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.effects import Ask, Close, Effect, Open, Say, Tell
+from core.dialect.binance.hosts import VenueTable
+from core.dialect.binance.session import Session
+from core.dialect.binance.stream import WS_API
 from core.instrument import Instrument
 from core.message import Bar, Message
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from core.dialect.binance_feed import PROBES, Question, kind_of, probe
+from core.dialect.binance.feed import PROBES, Question, kind_of, probe
 
 AGAIN_NS: Final = 2_000_000_000
 """Between two questions about one stream."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from actors.sim.host import Route, SimHost
-from core.door import Door
 from core.message import Message
+from core.risk.door import Door
 
 
 class SimDoor:

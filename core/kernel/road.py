@@ -363,7 +363,7 @@ def value(d: int, price: int, lots: int) -> float:
 
 @compiled
 def refused(d: int, side: int, price: int, lots: int) -> bool:
-    """Whether a limit forbids a new order (core/risk.py, in its order)."""
+    """Whether a limit forbids a new order (core/risk/judge.py, in its order)."""
     limit = i64(d, p.LIMIT_ORDERS)
     if lots <= 0 or (limit >= 0 and i64(d, p.WORKING) >= limit):
         return True

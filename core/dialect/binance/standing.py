@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from core.dialect.binance_wire import Wire
-from core.lease import Lease
+from core.dialect.binance.wire import Wire
 from core.message import SecurityStatus, TradingState
+from core.risk.lease import Lease
 
 SOURCE: Final = "session"
 _STRICTNESS: Final = {TradingState.REDUCE: 1, TradingState.HALT: 2}

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from core.equity import Equity
 from core.instrument import Instrument
 from core.ledger import Ledger
-from core.limits import GuardLimits
 from core.message import ExecType, ExecutionReport, MarkPrice, NewOrderSingle, OrderCancelReplaceRequest, OrdType, Tick
-from core.pace import Repeats, Requests
 from core.price import E8
-from core.working import WorkingOrders
+from core.risk.equity import Equity
+from core.risk.limits import GuardLimits
+from core.risk.pace import Repeats, Requests
+from core.risk.working import WorkingOrders
 
 Order = NewOrderSingle | OrderCancelReplaceRequest
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal
 
-from core.dialect.binance_private import AccountUpdate, AlgoUpdate, Hint, Notice, Private, Unplaced, fee_aside
-from core.dialect.binance_wire import SECOND
+from core.dialect.binance.private import AccountUpdate, AlgoUpdate, Hint, Notice, Private, Unplaced, fee_aside
+from core.dialect.binance.wire import SECOND
 from core.message import ExecType, ExecutionReport
 
 if TYPE_CHECKING:
-    from core.dialect.binance_session import Session
+    from core.dialect.binance.session import Session
 
 HINT_NS: Final = 2 * SECOND
 MARGIN_NS: Final = 1 * SECOND

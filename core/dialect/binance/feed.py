@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from core.dialect.binance_routes import Route, by_route
+from core.dialect.binance.routes import Route, by_route
 
 STREAMS: Final = ("depth@100ms", "aggTrade", "markPrice@1s")
 """What an instrument's normalizer lives on, unless the configuration names others (`depth@0ms`, `trade`)."""

@@ -16,14 +16,12 @@ from decimal import Decimal
 from typing import Final
 
 from core.codec import WireError
-from core.dialect import binance_account as account
-from core.dialect import binance_answers as answers
-from core.dialect import binance_rest as rest
-from core.dialect.binance_account import Held
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_errors import Proof
-from core.dialect.binance_standing import Standing
-from core.dialect.binance_wire import SECOND, Flow, Wire, judged
+from core.dialect.binance import account, answers, rest
+from core.dialect.binance.account import Held
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.errors import Proof
+from core.dialect.binance.standing import Standing
+from core.dialect.binance.wire import SECOND, Flow, Wire, judged
 from core.instrument import Instrument
 from core.message import PositionReport, TradingState
 from core.price import GridError

@@ -18,12 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
-from core.limits import KEYS, LimitError, Limits, parse, with_value
 from core.message import Command, SecurityStatus, TradingState
+from core.risk.limits import KEYS, LimitError, Limits, parse, with_value
 from core.spelling import nearest
 
 if TYPE_CHECKING:
-    from core.risk import Risk
+    from core.risk.judge import Risk
 
 
 def command(risk: Risk, now: int, message: Command) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from core.dialect.binance_rest import Method
+from core.dialect.binance.rest import Method
 from core.message import Message
 
 Lane = Literal["orders", "queries", "ws"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from core.dialect.binance import Parsed
+from core.dialect.binance.words import Parsed
 from core.instrument import Instrument
 from core.kernel import frames as f
 from core.kernel.feed import TICKS_MAX

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from core.allowance import Pool
 from core.codec import WireError
-from core.dialect.binance_private import plain
+from core.dialect.binance.private import plain
 from core.instrument import Instrument, Key
 from core.message import NewOrderSingle, OrderCancelReplaceRequest, OrdType
 

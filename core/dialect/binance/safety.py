@@ -1,8 +1,8 @@
 """What takes orders back in bulk: the venue's dead man's switch, held as a lease, and cancel-all for the kill switch.
 
-The lease (`core/lease.py`) is renewed while orders work on an instrument; when none does it is given back, so that it cannot run
-out over the next one. Cancel-all asks for plain and for conditional orders, which the first does not touch, and looks until the
-venue has none open; what takes longer than ten seconds is an alarm, and goes on.
+The lease (`core/risk/lease.py`) is renewed while orders work on an instrument; when none does it is given back, so that it cannot
+run out over the next one. Cancel-all asks for plain and for conditional orders, which the first does not touch, and looks until
+the venue has none open; what takes longer than ten seconds is an alarm, and goes on.
 """
 
 from __future__ import annotations
@@ -11,16 +11,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from core.codec import WireError
-from core.dialect import binance_account as account
-from core.dialect import binance_answers as answers
-from core.dialect import binance_rest as rest
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_errors import Proof
-from core.dialect.binance_filters import WEIGHT
-from core.dialect.binance_roster import Roster
-from core.dialect.binance_wire import SECOND, Answered, Flow, Wire, judged
+from core.dialect.binance import account, answers, rest
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.errors import Proof
+from core.dialect.binance.filters import WEIGHT
+from core.dialect.binance.roster import Roster
+from core.dialect.binance.wire import SECOND, Answered, Flow, Wire, judged
 from core.instrument import Instrument
-from core.lease import Lease
+from core.risk.lease import Lease
 
 TICK_NS: Final = 1 * SECOND
 SHARE: Final = 0.25

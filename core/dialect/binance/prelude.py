@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from core.allowance import Allowance, Pool
 from core.codec import WireError
-from core.dialect import binance_account as account
-from core.dialect import binance_rest as rest
-from core.dialect.binance_answers import Answer, refusal
-from core.dialect.binance_errors import Action, Proof
-from core.dialect.binance_filters import exchange_info, rate_limits
-from core.dialect.binance_wire import SAMPLES, SECOND, Flow, judged
+from core.dialect.binance import account, rest
+from core.dialect.binance.answers import Answer, refusal
+from core.dialect.binance.errors import Action, Proof
+from core.dialect.binance.filters import exchange_info, rate_limits
+from core.dialect.binance.wire import SAMPLES, SECOND, Flow, judged
 from core.message import TradingState
 
 if TYPE_CHECKING:
-    from core.dialect.binance_session import Session
+    from core.dialect.binance.session import Session
 
 AGAIN_NS: Final = 2 * SECOND
 MINUTE_NS: Final = 60 * SECOND

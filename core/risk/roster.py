@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from core.instrument import Instrument
 from core.ledger import Ledger
 from core.message import Command, ExecType, ExecutionReport, Funding, Message, PositionReport
-from core.working import WorkingOrders
+from core.risk.working import WorkingOrders
 
 
 class Roster:

@@ -15,11 +15,10 @@ from collections.abc import Callable
 from typing import Final
 
 from core.codec import WireError
-from core.dialect import binance_account as account
-from core.dialect import binance_rest as rest
-from core.dialect.binance_effects import Close, Open
-from core.dialect.binance_errors import Action, Proof
-from core.dialect.binance_wire import SECOND, Flow, Wire, judged
+from core.dialect.binance import account, rest
+from core.dialect.binance.effects import Close, Open
+from core.dialect.binance.errors import Action, Proof
+from core.dialect.binance.wire import SECOND, Flow, Wire, judged
 
 KEEP_NS: Final = 30 * 60 * SECOND
 """Half of a key's life."""

@@ -1,8 +1,8 @@
 """Answers of Binance USDⓈ-M's REST and WebSocket APIs in this house's words.
 
-Here: orders, executions, refusals; the account and what else a session begins with are in `binance_account.py`. An order's state
+Here: orders, executions, refusals; the account and what else a session begins with are in `account.py`. An order's state
 comes as an ExecutionReport with ExecType I; an execution from the list of executions under the same id that the private stream
-gives it (`binance_private.py`, rules 1, 6 and 7). The list names the order by the venue's number alone: whose client id that is,
+gives it (`private.py`, rules 1, 6 and 7). The list names the order by the venue's number alone: whose client id that is,
 the session says.
 
 Every answer is bounded in size, decoded into a type, and raises WireError, and nothing else, where it is not what was asked for.
@@ -20,7 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from core.codec import WireError
-from core.dialect.binance_private import (
+from core.dialect.binance.private import (
     ENDED,
     MS,
     SIDES,

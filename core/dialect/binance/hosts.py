@@ -9,10 +9,10 @@ from typing import Final, Literal
 
 from msgspec import Struct, structs
 
-from core.dialect.binance_feed import STREAMS
+from core.dialect.binance.feed import STREAMS
 
 CHECKED: Final = "2026-10-31"
-"""When the facts in `core/dialect/binance_*` were last compared with the venue's documents."""
+"""When the facts in `core/dialect/binance/` were last compared with the venue's documents."""
 
 
 class Hosts(Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,19 +3,20 @@
 Limits are the account's, not the strategy's, so this node stands in front of the venue, out of a strategy's reach. It is the one
 judge, and asks in this order (2 and 3 for all orders, 5 for those that do not pass by 4):
 
-1. *may it trade at all?* Its strategy is connected; the strictest of all sources' TradingStates is not HALT (`core/states.py`).
-2. *the guards*, where the account has them: age, rate, price, repetition, self-trade (`core/guard.py`).
+1. *may it trade at all?* Its strategy is connected; the strictest of all sources' TradingStates is not HALT
+   (`core/risk/states.py`).
+2. *the guards*, where the account has them: age, rate, price, repetition, self-trade (`core/risk/guard.py`).
 3. *size*: quantity and value of the order, open orders, the strategy's own position.
 4. *does it only reduce the account's position?* Then it passes.
 5. *what could add*: not in REDUCE, not while the outcome of a request of its instrument is unknown or its market is silent, not
    past the position or the account's exposure.
 
-What may still be filled counts in full (`core/working.py`). Cancels always pass. What is refused comes back as an ExecutionReport
-with ExecType Rejected (a replace: as an OrderCancelReject) and the reason in words; the venue never sees it. What is approved is
-told to the door too, with a digest of its bytes, where the account is guarded (`core/door.py`).
+What may still be filled counts in full (`core/risk/working.py`). Cancels always pass. What is refused comes back as an
+ExecutionReport with ExecType Rejected (a replace: as an OrderCancelReject) and the reason in words; the venue never sees it. What
+is approved is told to the door too, with a digest of its bytes, where the account is guarded (`core/risk/door.py`).
 
-Strategies that come and go, and what each holds, are in `core/roster.py`; what people and hosts may tell this node is in
-`core/controls.py`.
+Strategies that come and go, and what each holds, are in `core/risk/roster.py`; what people and hosts may tell this node is in
+`core/risk/controls.py`.
 """
 
 from __future__ import annotations
@@ -23,12 +24,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from core.controls import command
-from core.door import digest
-from core.guard import Guard
 from core.instrument import Instrument
 from core.ledger import Ledger
-from core.limits import GuardLimits, Limits
 from core.message import (
     Command,
     ExecType,
@@ -53,9 +50,13 @@ from core.message import (
 from core.node import Outbox
 from core.price import BUY, E8, SELL, Side, sign
 from core.refusal import order_refused, request_refused
-from core.roster import Roster
-from core.states import States
-from core.working import Working, WorkingOrders
+from core.risk.controls import command
+from core.risk.door import digest
+from core.risk.guard import Guard
+from core.risk.limits import GuardLimits, Limits
+from core.risk.roster import Roster
+from core.risk.states import States
+from core.risk.working import Working, WorkingOrders
 
 Order = NewOrderSingle | OrderCancelReplaceRequest
 NONE = Limits()
@@ -106,7 +107,7 @@ class Risk:
         return held + sign(side) * self.working.open_most(symbol, side, strategy)
 
     def send(self, messages: Iterable[Message]) -> None:
-        """Send several, in order; also for those who act in this node's name (`core/controls.py`)."""
+        """Send several, in order; also for those who act in this node's name (`core/risk/controls.py`)."""
         for message in messages:
             self._outbox.send(message)
 
@@ -278,7 +279,7 @@ class Risk:
             self.guard.tick(now, message)
 
     def _mind_losses(self, now: int, guard: Guard) -> None:
-        """A loss stops trading for the day, though it be made good: a person may raise the limit (`core/controls.py`)."""
+        """A loss stops trading for the day, though it be made good: a person may raise the limit (`core/risk/controls.py`)."""
         reason = guard.lost()
         if reason and self.take_state(now, SecurityStatus("", now, now, now, "loss", TradingState.REDUCE, reason)):
             self.cancel(now, "")

@@ -16,12 +16,11 @@ from typing import Final
 from msgspec.structs import replace
 
 from core.codec import WireError
-from core.dialect import binance_answers as answers
-from core.dialect import binance_rest as rest
-from core.dialect.binance_answers import Answer, Execution
-from core.dialect.binance_errors import Proof
-from core.dialect.binance_roster import Roster
-from core.dialect.binance_wire import SECOND, Flow, Wire, judged
+from core.dialect.binance import answers, rest
+from core.dialect.binance.answers import Answer, Execution
+from core.dialect.binance.errors import Proof
+from core.dialect.binance.roster import Roster
+from core.dialect.binance.wire import SECOND, Flow, Wire, judged
 from core.instrument import Instrument
 from core.message import BusinessMessageReject, ExecutionReport, OrderMassStatusRequest, OrderStatusRequest
 

@@ -1,10 +1,10 @@
 """The account's session with Binance USDⓈ-M futures, between gateways and venue, without a socket: inputs in, effects out.
 
 It stands between two rules of the reliability page: an order is transmitted at most once, and only proof decides what became of
-it. Its parts: requests out (`binance_orders`), questions (`binance_inquiries`), the private stream (`binance_stream`) and what it
-says (`binance_hearing`), which of our ids is which of the venue's (`binance_roster`), positions (`binance_positions`), what may
-be traded (`binance_standing`), lease and cancel-all (`binance_safety`), all on one wire (`binance_wire`). How a session begins is
-in `binance_prelude`. Here is what ties them together:
+it. Its parts: requests out (`orders`), questions (`inquiries`), the private stream (`stream`) and what it
+says (`hearing`), which of our ids is which of the venue's (`roster`), positions (`positions`), what may
+be traded (`standing`), lease and cancel-all (`safety`), all on one wire (`wire`). How a session begins is
+in `prelude`. Here is what ties them together:
 
 1. What the stream says goes to the instrument's gateway under our ids. Executions from before the record of an instrument began
    are in its opening position and do not count.
@@ -22,24 +22,23 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from core.codec import WireError
-from core.dialect import binance_answers as answers
-from core.dialect import binance_rest as rest
-from core.dialect.binance_account import Bracket
-from core.dialect.binance_answers import Answer
-from core.dialect.binance_effects import Effect, Open
-from core.dialect.binance_errors import Action, Proof, Verdict
-from core.dialect.binance_hearing import Hearing
-from core.dialect.binance_hosts import VenueTable
-from core.dialect.binance_inquiries import Inquiries
-from core.dialect.binance_orders import OrderRequest, Orders
-from core.dialect.binance_positions import Positions
-from core.dialect.binance_prelude import filters_of, prelude
-from core.dialect.binance_private import parse_private
-from core.dialect.binance_roster import Roster
-from core.dialect.binance_safety import Safety, leases
-from core.dialect.binance_standing import Standing
-from core.dialect.binance_stream import WS_API, Stream
-from core.dialect.binance_wire import SECOND, Wire
+from core.dialect.binance import answers, rest
+from core.dialect.binance.account import Bracket
+from core.dialect.binance.answers import Answer
+from core.dialect.binance.effects import Effect, Open
+from core.dialect.binance.errors import Action, Proof, Verdict
+from core.dialect.binance.hearing import Hearing
+from core.dialect.binance.hosts import VenueTable
+from core.dialect.binance.inquiries import Inquiries
+from core.dialect.binance.orders import OrderRequest, Orders
+from core.dialect.binance.positions import Positions
+from core.dialect.binance.prelude import filters_of, prelude
+from core.dialect.binance.private import parse_private
+from core.dialect.binance.roster import Roster
+from core.dialect.binance.safety import Safety, leases
+from core.dialect.binance.standing import Standing
+from core.dialect.binance.stream import WS_API, Stream
+from core.dialect.binance.wire import SECOND, Wire
 from core.instrument import Instrument
 from core.message import (
     Command,
@@ -253,7 +252,7 @@ class Session:
         self.stream.suspect(f"nothing of {venue_id} came")
 
     def _act(self, found: Verdict, symbol: str, text: str) -> None:
-        """What an answer to an order asks for, besides telling the gateway (`binance_errors.Action`)."""
+        """What an answer to an order asks for, besides telling the gateway (`errors.Action`)."""
         action, wire = found.action, self.wire
         if action == Action.WAIT and not found.again:
             wire.allowance.refused(wire.venue_now, 1.0)

@@ -17,13 +17,12 @@ from typing import Final, Literal
 
 from core.allowance import Allowance, Pool
 from core.codec import WireError
-from core.dialect import binance_account as account
-from core.dialect import binance_rest as rest
-from core.dialect.binance_answers import Answer, refusal
-from core.dialect.binance_effects import Ask, Effect, Lane, Say, Tell
-from core.dialect.binance_errors import Proof, Verdict, closed_until, verdict
-from core.dialect.binance_filters import WEIGHT
-from core.dialect.binance_hosts import VenueTable
+from core.dialect.binance import account, rest
+from core.dialect.binance.answers import Answer, refusal
+from core.dialect.binance.effects import Ask, Effect, Lane, Say, Tell
+from core.dialect.binance.errors import Proof, Verdict, closed_until, verdict
+from core.dialect.binance.filters import WEIGHT
+from core.dialect.binance.hosts import VenueTable
 from core.message import Message
 
 SECOND: Final = 1_000_000_000

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from core.gateway import Gateway
 from core.instrument import Instrument, Key
-from core.limits import Limits
 from core.message import (
     ExecType,
     ExecutionReport,
@@ -26,7 +25,8 @@ from core.message import (
     Unanswered,
 )
 from core.price import BUY, E8, SELL, Side, sign
-from core.risk import Risk
+from core.risk.judge import Risk
+from core.risk.limits import Limits
 
 BTC = Instrument(Key("binance_usdm", "BTCUSDT"), "0.1", "0.001")
 ETH = Instrument(Key("binance_usdm", "ETHUSDT"), "0.01", "0.001")

@@ -1,6 +1,6 @@
 """Orders, cancels and replaces to Binance: measured, paid for, transmitted, and what the answer makes of them.
 
-The table of `binance_errors.py` says what an answer proves; here is what follows:
+The table of `errors.py` says what an answer proves; here is what follows:
 
 | proof | what the gateway hears |
 |---|---|
@@ -23,13 +23,12 @@ from typing import Final
 from msgspec import Struct
 
 from core.codec import WireError
-from core.dialect import binance_answers as answers
-from core.dialect import binance_rest as rest
-from core.dialect.binance_answers import Answer, refusal
-from core.dialect.binance_errors import Action, Proof, Verdict, verdict
-from core.dialect.binance_filters import WEIGHT, Filters
-from core.dialect.binance_roster import Roster
-from core.dialect.binance_wire import SECOND, Wire
+from core.dialect.binance import answers, rest
+from core.dialect.binance.answers import Answer, refusal
+from core.dialect.binance.errors import Action, Proof, Verdict, verdict
+from core.dialect.binance.filters import WEIGHT, Filters
+from core.dialect.binance.roster import Roster
+from core.dialect.binance.wire import SECOND, Wire
 from core.instrument import Instrument
 from core.message import NewOrderSingle, OrderCancelReplaceRequest, OrderCancelRequest, OrdStatus, Unanswered
 from core.refusal import order_refused, request_refused

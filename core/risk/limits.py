@@ -30,7 +30,7 @@ class Limits(Struct, frozen=True):
 
 
 class GuardLimits(Struct, frozen=True):
-    """The account's limits that have to do with time, with the market and with money lost (`core/guard.py`)."""
+    """The account's limits that have to do with time, with the market and with money lost (`core/risk/guard.py`)."""
 
     collar_e8: int | None = None
     """How far a limit price may lie from the reference price, in 1e-8 of the latter."""

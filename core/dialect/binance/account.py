@@ -1,6 +1,6 @@
 """Answers of Binance USDⓈ-M about the account, and what else a session begins with: clock, bars, the private stream's key.
 
-Bounded, typed, WireError and nothing else, as in `binance_answers.py`.
+Bounded, typed, WireError and nothing else, as in `answers.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Struct
 
 from core.codec import WireError
-from core.dialect.binance_answers import bounded
-from core.dialect.binance_private import MOST, MS, e8, plain
+from core.dialect.binance.answers import bounded
+from core.dialect.binance.private import MOST, MS, e8, plain
 from core.instrument import Instrument
 from core.message import Bar
 
