@@ -41,6 +41,7 @@ def run(folder: Folder, seconds: float, flatten: bool, address: str, json: bool)
     say.line(f"session {sitting.id}, {'FOR REAL' if sitting.live else 'on paper'}, at {sitting.venue.hosts.rest}")
     folder.say_driver()
     with stopping() as stopped, operator(folder) as line, Driver(folder, address) as driver:
+        say.line(f"starting {len(sitting.places())} processes, which takes some ten seconds")
         names = driver.start()
         say.line(f"{len(names)} processes trade: {', '.join(names)}; Ctrl-C ends it")
         _watch(driver, line, say, stopped, time.monotonic() + seconds if seconds else 0.0)

@@ -54,6 +54,8 @@ class Departures:
         self._link, self._tape, self._news = link, tape, news
         self.unwritten = ""
         """Why the tape takes nothing; "" while it does."""
+        self.pressing = False
+        """Whether something is to leave: then the tape is written at once, else when there is time."""
         self._lines: list[bytes | Leaving] = []
         self._taken: list[tuple[str, int]] = []
 
@@ -67,6 +69,8 @@ class Departures:
         for end in ends:
             if type(end) is Seat:
                 end.put(copy(message) if type(message) in WORKED_ON else message)
+            else:
+                self.pressing = True
 
     def took(self, peer: str, seq: int) -> None:
         """A message of a peer's session was handed to its node."""
@@ -76,6 +80,7 @@ class Departures:
         """Write the turn down, then let go what was sent. Raises OSError when more waits for the tape than may be kept."""
         if not self._lines:
             return
+        self.pressing = False
         leaving = [one for one in self._lines if type(one) is Leaving]
         self._admit(leaving, now)
         if not self._write():

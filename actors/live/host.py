@@ -32,6 +32,8 @@ from core.session import Event
 from core.tape import digested, handed, sent, took
 
 NEVER: Final = 2**62
+SAVE_NS: Final = 5_000_000
+"""How long what explains nothing that left may wait for the tape while there is other work: as long as for the disk."""
 
 
 class Host:
@@ -54,6 +56,7 @@ class Host:
         self._came: dict[int, tuple[str, int]] = {}
         self._wakes: list[tuple[int, int, Seat, Timer]] = []
         self._count = 0
+        self._save_at = 0
         self._behind: list[tuple[Callable[..., bytes], tuple[Any, ...]]] = []
 
     def add(self, node: Node, mailbox: Mailbox | None = None) -> Seat:
@@ -114,7 +117,7 @@ class Host:
         due = min(longest, self.link.tick(self.clock.now()))
         if self._wakes:
             due = min(due, self._wakes[0][0])
-        if self._inbox or any(seat.mailbox.ready for seat in self.strategies):  # type: ignore[union-attr]
+        if self._busy():
             due = 0
         ready = self.loop.wait(due)
         now = self.loop.run_calls()
@@ -129,11 +132,22 @@ class Host:
                 self._hand(seat, item)
         while self._inbox:
             self._hand(*self._inbox.popleft())
-        self.departures.settle(self.clock.now())
-        if self._behind:
-            self.departures.write_down(*[make(*given) for make, given in self._behind])
-            self._behind.clear()
+        if self.departures.pressing:
             self.departures.settle(self.clock.now())
+        if not self._busy() or self.clock.now() >= self._save_at:
+            self.save()
+
+    def save(self) -> None:
+        """Bring the tape up to date: when nothing waits to be handled, and every few milliseconds whatever does."""
+        self.departures.write_down(*[make(*given) for make, given in self._behind])
+        self._behind.clear()
+        now = self.clock.now()
+        self._save_at = now + SAVE_NS
+        self.departures.settle(now)
+
+    def _busy(self) -> bool:
+        """Whether something waits to be handled."""
+        return bool(self._inbox or self.loop.frames) or any(seat.mailbox.ready for seat in self.strategies)  # type: ignore[union-attr]
 
     def _arrive(self, now: int, ready: list[tuple[Any, int]]) -> None:
         """What came over the link goes to whom it is for; what is no message, or for nobody, is done with."""

@@ -219,7 +219,7 @@ class Process:
 
     def _end(self) -> None:
         self.directory.close()
-        self.host.departures.settle(self.host.clock.now())
+        self.host.save()
         self.link.close()
         self.tape.close()
         self.log.close()
