@@ -28,8 +28,8 @@ WARM_S: Final = 3.0
 class Book:
     """One instrument: its last update id, and when the frames of the last cycle left."""
 
-    def __init__(self, symbol: str) -> None:
-        self.symbol, self.last = symbol, 1_000
+    def __init__(self, symbol: str, last: int) -> None:
+        self.symbol, self.last = symbol, last
         self.sent: dict[int, int] = {}
 
     def frame(self) -> str:
@@ -57,7 +57,9 @@ class Venue:
     """All of it, on one event loop."""
 
     def __init__(self, count: int, rate: int, every: int) -> None:
-        self.books = {f"S{number:03d}USDT": Book(f"S{number:03d}USDT") for number in range(count)}
+        names = [f"S{number:03d}USDT" for number in range(count)]
+        # Their orders come in turn and not all at once: update ids are out of step.
+        self.books = {name: Book(name, 1_000 + number % every) for number, name in enumerate(names)}
         self.rate, self.every = rate, every
         self.roads: dict[str, set[ServerConnection]] = {"public": set(), "market": set(), "private": set()}
         self.took: list[int] = []
