@@ -45,7 +45,6 @@ from core.message import (
     OrderCancelRequest,
     PositionReport,
     Tick,
-    TimeInForce,
     Timer,
     TradingState,
 )
@@ -54,6 +53,7 @@ from core.risk.judge import Risk
 from core.risk.limits import Limits
 from core.strategy import Strategy
 from core.tape import recall, took
+from tests.stir import stir
 
 MS: Final = 1_000_000
 SECOND: Final = 1_000 * MS
@@ -118,20 +118,7 @@ class Restless(Strategy):
         if self.now >= self.until:
             self.cancel_all()
             return
-        tick, random, orders = self.tick, self.random, list(self.orders.values())
-        if not tick.two_sided:
-            return
-        choice = random.random()
-        if orders and choice < 0.2:
-            self.cancel(random.choice(orders))
-        elif orders and choice < 0.4:
-            order = random.choice(orders)
-            self.replace(order, order.price + random.choice((-1, 1)), order.order_qty + random.randrange(2))
-        elif len(orders) < 6 and choice < 0.8:
-            buy = random.random() < 0.5
-            price = (tick.bid if buy else tick.ask) + random.randrange(-1, 2)
-            tif = random.choice((TimeInForce.GTC, TimeInForce.GTC, TimeInForce.GTX, TimeInForce.IOC))
-            (self.buy if buy else self.sell)(price, random.randrange(2, 9), tif=tif)
+        stir(self, self.random, 0.2, range(2, 9))
 
     def on_tick(self, tick: Tick) -> None:
         """Only looked at."""

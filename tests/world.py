@@ -23,11 +23,12 @@ from actors.sim.store import FaultyJournal
 from actors.sim.weather import LASTS_NS_MAX, Storm, Weather
 from core.codec import encode
 from core.kernel.layout import ASK, BID, BUY, SELL
-from core.message import Command, ExecType, ExecutionReport, Message, Tick, TimeInForce, Timer
+from core.message import Command, ExecType, ExecutionReport, Message, Tick, Timer
 from core.node import Node
 from core.normalizer import Normalizer
 from core.strategy import MS, Strategy
 from tests import checkers
+from tests.stir import stir
 from tests.tiny_day import BTC, SECOND, Row, tiny_day
 
 TRADING_S: Final = 130
@@ -57,21 +58,7 @@ class Chaos(Strategy):
         if self.stopping:
             self.cancel_all()
             return
-        tick, random = self.tick, self.random
-        if not tick.two_sided:
-            return
-        orders = list(self.orders.values())
-        choice = random.random()
-        if orders and choice < 0.25:
-            self.cancel(random.choice(orders))
-        elif orders and choice < 0.4:
-            order = random.choice(orders)
-            self.replace(order, order.price + random.choice((-1, 1)), order.order_qty + random.randrange(2))
-        elif len(orders) < 6 and choice < 0.8:
-            buy = random.random() < 0.5
-            price = (tick.bid if buy else tick.ask) + random.randrange(-1, 2)
-            tif = random.choice((TimeInForce.GTC, TimeInForce.GTC, TimeInForce.GTX, TimeInForce.IOC))
-            (self.buy if buy else self.sell)(price, random.randrange(1, 4), tif=tif)
+        stir(self, self.random, 0.25, range(1, 4))
 
     def on_tick(self, tick: Tick) -> None:
         """Ticks are taken one by one, so that the mailbox is part of the run."""
