@@ -249,6 +249,80 @@ def test_too_many_requests_waits_as_long_as_told_and_a_new_order_does_not_outliv
     assert len(peer.left("DELETE")) == 2, "a cancel is worth waiting for"
 
 
+UNAVAILABLE = (503, b"Service Unavailable.")
+"""A refusal before the engine, after which the same request leaves again by and by."""
+
+
+def held_back() -> Scripted:
+    """An order "a" that the venue refused before its engine, and that is to leave again."""
+    peer = Scripted()
+    peer.held = order_only
+    peer.new("a")
+    peer.reply(UNAVAILABLE)
+    return peer
+
+
+def test_what_is_held_back_leaves_again_when_nobody_objects() -> None:
+    peer = held_back()
+    peer.run(0.5)
+    assert [one["newClientOrderId"] for one in peer.left("POST")] == ["a", "a"]
+
+
+def test_a_cancel_withdraws_its_order_that_is_held_back() -> None:
+    peer = held_back()
+    peer.submit(cancel("c", "a"))
+    peer.run(5)
+    assert len(peer.left("POST")) == 1
+    assert peer.left("DELETE") == [], "there is nothing at the venue to cancel"
+    assert [(one.exec_type, one.text) for one in peer.gateway(ExecutionReport)] == [
+        (ExecType.REJECTED, "session: canceled before it left")
+    ]
+    assert [(one.cl_ord_id, one.cxl_rej_reason) for one in peer.gateway(OrderCancelReject)] == [("c", 1)]
+
+
+def test_an_amendment_does_not_pass_its_order_that_is_held_back() -> None:
+    peer = held_back()
+    peer.submit(replace("b", "a"))
+    assert peer.left("PUT") == []
+    assert [one.text for one in peer.gateway(OrderCancelReject)] == ["session: what it amends has not left"]
+
+
+def test_a_cancel_withdraws_an_amendment_that_is_held_back_and_leaves() -> None:
+    peer = Scripted()
+    peer.new("a")
+    peer.order("a")
+    peer.held = order_only
+    peer.submit(replace("b", "a"))
+    peer.reply(UNAVAILABLE)
+    peer.submit(cancel("c", "a"))
+    peer.run(5)
+    assert len(peer.left("PUT")) == 1
+    assert [one["origClientOrderId"] for one in peer.left("DELETE")] == ["a"]
+
+
+@pytest.mark.parametrize("symbol", ["", "BTCUSDT"])
+def test_when_all_is_to_be_canceled_nothing_leaves_that_was_held_back(symbol: str) -> None:
+    peer = held_back()
+    peer.submit(Command(symbol, verb="cancel_all"))
+    peer.run(5)
+    assert len(peer.left("POST")) == 1
+    assert len(peer.left("DELETE", "/fapi/v1/allOpenOrders")) >= 1
+    assert peer.gateway(ExecutionReport)[0].exec_type == ExecType.REJECTED
+
+
+@pytest.mark.parametrize("symbol", ["", "BTCUSDT"])
+def test_an_order_that_waits_for_the_clock_is_withdrawn_too(symbol: str) -> None:
+    peer = Scripted()
+    peer.held = lambda ask: order_only(ask) or "/time" in ask.target
+    peer.new("a")
+    peer.reply(CLOCK)
+    peer.submit(Command(symbol, verb="cancel_all"))
+    peer.held = lambda ask: False
+    peer.reply({"serverTime": peer.now // MS})
+    peer.run(5)
+    assert len(peer.left("POST")) == 1
+
+
 def test_a_ban_is_kept_to_the_end_and_told() -> None:
     peer = Scripted()
     until = peer.now // MS + 60_000

@@ -12,12 +12,13 @@ The table of `errors.py` says what an answer proves; here is what follows:
 A request is transmitted again, under the same id, only where the answer proves that it was refused before the engine: after one
 measurement of the clock (-1021), or when the venue takes requests again (429, 418, -1003, 503 that says so). A new order or a
 replace that is then older than a second is refused, because its market is gone; a cancel is kept for five. What fails one of the
-venue's filters, or finds no allowance, is refused here and costs nothing.
+venue's filters, or finds no allowance, is refused here and costs nothing. A cancel may pass what is held back so, for it has an
+allowance of its own: what it takes back is then withdrawn, and so is everything when all is to be canceled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -84,10 +85,15 @@ class Orders:
         self.transmitted = 0
         self._wire, self._roster, self._instruments = wire, roster, instruments
         self._act, self._silent = act, silent
+        self._held: dict[str, _Sent] = {}
+        """What is not at the venue, for certain, and is to leave later."""
 
     def submit(self, message: OrderRequest) -> None:
         """Take one from a gateway."""
         instrument = self._instruments[message.symbol]
+        if isinstance(message, OrderCancelRequest) and self._withdrawn(message):
+            self._refuse(message, "session: the order had not left", Proof.NOT_FOUND)
+            return
         reason = "" if isinstance(message, OrderCancelRequest) else self._reason(message)
         if reason:
             self._refuse(message, f"session: {reason}")
@@ -101,7 +107,32 @@ class Orders:
             request = rest.replace(instrument, message, venue_id)
         self._leave(_Sent(message, venue_id, request, self._wire.now))
 
+    def withdraw(self, symbols: Collection[str]) -> None:
+        """What of these instruments has not left does not leave any more, but for cancels."""
+        for one in [one for one in self._held.values() if one.message.symbol in symbols]:
+            if not isinstance(one.message, OrderCancelRequest):
+                self._take_back(one)
+
+    def _withdrawn(self, cancel: OrderCancelRequest) -> bool:
+        """Whether what is to be canceled had not left, and now never will. Amendments of it do not leave either."""
+        original = cancel.orig_cl_ord_id
+        for one in list(self._held.values()):
+            message = one.message
+            if isinstance(message, OrderCancelReplaceRequest) and original in (message.cl_ord_id, message.orig_cl_ord_id):
+                self._take_back(one)
+        order = self._held.get(original)
+        if order is None:
+            return False
+        self._take_back(order)
+        return True
+
+    def _take_back(self, one: _Sent) -> None:
+        del self._held[one.message.cl_ord_id]
+        self._refuse(one.message, "session: canceled before it left")
+
     def _reason(self, message: NewOrderSingle | OrderCancelReplaceRequest) -> str:
+        if isinstance(message, OrderCancelReplaceRequest) and message.orig_cl_ord_id in self._held:
+            return "what it amends has not left"
         filters = self.filters.get(message.symbol)
         if filters is None:
             return "the session has not begun"
@@ -126,7 +157,12 @@ class Orders:
         if self._wire.now + wait_ns > one.made + one.lasts_ns:
             self._refuse(one.message, f"session: {why}, for {wait_ns / 1e9:.1f} s more")
         else:
-            self._wire.after(wait_ns, lambda: self._leave(one))
+            self._held[one.message.cl_ord_id] = one
+            self._wire.after(wait_ns, lambda: self._leave(one) if self._released(one) else None)
+
+    def _released(self, one: _Sent) -> bool:
+        """Whether it is still to leave."""
+        return self._held.pop(one.message.cl_ord_id, None) is not None
 
     # --- answers
 
@@ -167,7 +203,8 @@ class Orders:
                 self._refuse(one.message, f"venue: {why}, after the clock was measured anew")
                 return
             one.resynced = True
-            self._wire.sync(lambda: self._later(one, 0, "the clock was wrong"))
+            self._held[one.message.cl_ord_id] = one
+            self._wire.sync(lambda: self._later(one, 0, "the clock was wrong") if self._released(one) else None)
         else:
             self._later(one, SECOND * 2**one.tries // 10, f"venue: {why}")
 

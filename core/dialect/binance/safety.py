@@ -88,9 +88,9 @@ class Safety:
 
     # --- cancel-all
 
-    def cancel_everything(self, symbols: tuple[str, ...] = ()) -> None:
-        """Take back all open orders of these instruments, or of all."""
-        for symbol in symbols or tuple(self._instruments):
+    def cancel_everything(self, symbols: tuple[str, ...]) -> None:
+        """Take back all open orders of these instruments."""
+        for symbol in symbols:
             if symbol not in self.killing:
                 self.killing[symbol] = self._wire.now
                 self._cancel_all(symbol)

@@ -116,7 +116,9 @@ class Session:
             if self.begun or known:  # before that the record's beginning may not be known; gateways ask again
                 self.inquiries.ask(message)
         elif isinstance(message, Command) and message.verb == "cancel_all":
-            self.safety.cancel_everything((message.symbol,) if message.symbol else ())
+            symbols = (message.symbol,) if message.symbol else tuple(self.instruments)
+            self.orders.withdraw(symbols)
+            self.safety.cancel_everything(symbols)
         elif isinstance(message, Command) and message.verb == "resume":
             for reason in ("key", "regime", "mode", "position"):
                 self.standing.lift(message.symbol, reason)
