@@ -35,7 +35,8 @@ TRADING_S: Final = 130
 CALM_S: Final = 60
 LIMIT_LOTS: Final = 12
 TAPE_NEAR: Final = 400
-"""Entries among which an order that leaves was written: those of one turn of a place that was slow."""
+"""Entries among which an order that leaves was written: those of one turn of a place that was slow. What was under way when the
+power went was written among those that are lost."""
 SYMBOL: Final = "BTCUSDT"
 STALE_MS: Final = 3_000.0
 GATEWAY: Final = f"gateway:{SYMBOL}"
@@ -171,7 +172,8 @@ class World:
             self.left.append(message)
             frame = encode(message)
             self.bytes_left.append(frame)
-            if isinstance(message, checkers.ORDERS) and not checkers.on_tape(frame, self.tape.last(TAPE_NEAR)):
+            written = (*self.tape.last(TAPE_NEAR), *self.tape.lost)
+            if isinstance(message, checkers.ORDERS) and not checkers.on_tape(frame, written):
                 self.found.append(f"E1: {message} left and is not on the tape")
             arrive(now, message)
 
@@ -223,10 +225,10 @@ class World:
         """Every checker, once."""
         log, simulation = self.session.said, self.simulation
         account, fired = self.tape, self.storm.fired
-        yield from checkers.executions_counted_once(simulation, SYMBOL, log, strategies=not account.gone)
+        yield from checkers.executions_counted_once(simulation, SYMBOL, log, strategies=not account.lost)
         yield from checkers.one_order_an_intent(log)
         yield from checkers.open_orders_equal(simulation, SYMBOL, self.session.open)
-        yield from checkers.sent_once(self.left, checkers.ORDERS if account.failed or account.gone else checkers.REQUESTS)
+        yield from checkers.sent_once(self.left, checkers.ORDERS if account.failed or account.lost else checkers.REQUESTS)
         yield from checkers.limit_kept(log, LIMIT_LOTS)
         yield from checkers.money_conserved(simulation, SYMBOL, log)
         yield from checkers.approved_equals_left(self.sent["risk"], self.bytes_left)
@@ -235,7 +237,7 @@ class World:
             yield from checkers.quantities_add_up(log, [one for one in took if isinstance(one, ExecutionReport)])
             yield from checkers.nothing_older(took)
             yield from checkers.book_true(took, self.storm.streams[SYMBOL].books, last=took is lives[-1][0])
-            if not account.gone:
+            if not account.lost:
                 yield from checkers.every_lane_whole(sent, self.took["risk"], whole=place == len(lives) - 1)
         yield from checkers.trading_stops(account.entries(), round(STALE_MS * MS) if self.guarded else None)
         yield from checkers.tape_repeats(dict(self.account()), account.entries())

@@ -49,11 +49,13 @@ class ClockFaults(Struct, frozen=True):
 class HostClock:
     """One machine's clock, as a function of the true time (ns UTC)."""
 
-    __slots__ = ("_base", "_counted", "_ppm", "_true", "_venue", "wall_ns")
+    __slots__ = ("_base", "_counted", "_ppm", "_read", "_true", "_venue", "wall_ns")
 
     def __init__(self, true: int, faults: ClockFaults = ClockFaults()) -> None:  # noqa: B008
         self._ppm, self.wall_ns = faults.drift_ppm, faults.wall_ns
         self._true, self._counted = true, 0
+        self._read = true
+        """The latest time of which this clock was read: nodes that are busy read it ahead of the events."""
         self._base = self._venue = 0
         self.begin(true)
 
@@ -64,6 +66,8 @@ class HostClock:
 
     def now(self, true: int) -> int:
         """What time it is for nodes."""
+        if true > self._read:
+            self._read = true
         return self._base + self.counter(true)
 
     def stamp(self, true: int) -> int:
@@ -77,7 +81,7 @@ class HostClock:
     def when(self, now: int, true: int) -> int:
         """The true time, not before `true`, at which it will for nodes be `now`, as things stand."""
         early = max(self._true, true)
-        left = now - self.now(early)
+        left = now - self._base - self.counter(early)
         return early if left <= 0 else early + -(-left * MILLION // (MILLION + self._ppm))
 
     def begin(self, true: int, taped: int = 0) -> None:
@@ -87,7 +91,7 @@ class HostClock:
 
     def stand(self, true: int, ns: int) -> None:
         """The machine is put to sleep for a while: its counter does not move."""
-        self._counted, self._true = self.counter(true), true + ns
+        self._counted, self._true = self.counter(max(true, self._read)), true + ns
 
     def awake(self, true: int) -> int:
         """When the machine is awake again, at the earliest at this time."""

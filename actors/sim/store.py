@@ -60,7 +60,7 @@ class FaultyJournal(Journal):
         self.took_ns = 0
         """How long the last write took."""
         self.failed = 0
-        self.gone = 0
+        self.lost: list[bytes] = []
         """Entries that were promised and are gone."""
 
     def append(self, *entries: bytes) -> None:
@@ -84,9 +84,9 @@ class FaultyJournal(Journal):
 
         Returns whether something is gone that was promised.
         """
-        chance, faults, kept = self.chance, self.faults, len(self._entries)
+        chance, faults, promised = self.chance, self.faults, list(self._entries)
         if chance.strikes("power_lost", faults.power_lost):
-            del self._entries[max(kept - chance.random.randrange(1, UNSYNCED), 0) :]
+            del self._entries[max(len(promised) - chance.random.randrange(1, UNSYNCED), 0) :]
             dying = ()
         start = max(len(self._entries) - UNSYNCED, 0)
         tail = [seal(start + place, entry) for place, entry in enumerate((*self._entries[start:], *dying))]
@@ -105,6 +105,6 @@ class FaultyJournal(Journal):
                 self._entries.append(record.entry)
         except JournalError:
             chance.fired["damage_found"] += 1  # a person looks at it, and lets the venue say what is missing
-        gone = max(kept - len(self._entries), 0)
-        self.gone += gone
-        return gone > 0
+        lost = promised[len(self._entries) :]
+        self.lost += lost
+        return bool(lost)
