@@ -190,7 +190,7 @@ def the_gateway_changes_what_risk_approved(patch: Patch) -> None:
 
 @planted("I12")
 def nobody_minds_the_kill_switch(patch: Patch) -> None:
-    patch.setitem(core.controls.VERBS, "kill", lambda risk, now, message: None)  # type: ignore[arg-type]
+    patch.setitem(core.risk.controls.VERBS, "kill", lambda risk, now, message: None)  # type: ignore[arg-type]
 
 
 @planted("I12")
