@@ -323,4 +323,4 @@ def messages_overtake_each_other(patch: Patch) -> None:
 
 @planted("clock")
 def now_is_the_wall_clocks(patch: Patch) -> None:
-    patch.setattr(HostClock, "now", HostClock.wall)
+    patch.setattr(HostClock, "at", HostClock.wall)

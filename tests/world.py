@@ -37,6 +37,8 @@ LIMIT_LOTS: Final = 12
 TAPE_NEAR: Final = 400
 """Entries among which an order that leaves was written: those of one turn of a place that was slow. What was under way when the
 power went was written among those that are lost."""
+MOMENTS_MAX: Final = 1_000_000
+"""Events of a phase, which has some ten thousand: more is a loop."""
 SYMBOL: Final = "BTCUSDT"
 STALE_MS: Final = 3_000.0
 GATEWAY: Final = f"gateway:{SYMBOL}"
@@ -215,11 +217,20 @@ class World:
     def run(self) -> list[str]:
         """Trade, calm, audit: the violations."""
         host = self.simulation.host
-        host.run(self.calm_at)
+        self._advance(self.calm_at)
         self.storm.calm()
-        host.run()
+        self._advance(host.end)
         self._doubts(host.clock.time)
         return [*self.found, *self.audit()]
+
+    def _advance(self, until: int) -> None:
+        host = self.simulation.host
+        for _ in host.begun:
+            pass
+        for _ in range(MOMENTS_MAX):
+            if not host.moment(until):
+                return
+        raise AssertionError(f"the world stands still at {host.clock.time}: something wakes itself without end")
 
     def audit(self) -> Iterator[str]:
         """Every checker, once."""

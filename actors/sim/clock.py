@@ -68,6 +68,10 @@ class HostClock:
         """What time it is for nodes."""
         if true > self._read:
             self._read = true
+        return self.at(true)
+
+    def at(self, true: int) -> int:
+        """What `now` would say at a time, without being read."""
         return self._base + self.counter(true)
 
     def stamp(self, true: int) -> int:
@@ -81,7 +85,7 @@ class HostClock:
     def when(self, now: int, true: int) -> int:
         """The true time, not before `true`, at which it will for nodes be `now`, as things stand."""
         early = max(self._true, true)
-        left = now - self._base - self.counter(early)
+        left = now - self.at(early)
         return early if left <= 0 else early + -(-left * MILLION // (MILLION + self._ppm))
 
     def begin(self, true: int, taped: int = 0) -> None:
