@@ -72,8 +72,9 @@ LOCK = $(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --b
 lock:
 	"$(PYTHON)" -m venv $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --disable-pip-version-check install --quiet pip-tools==7.6.2
-	$(LOCK) --extra dev --output-file requirements-dev.txt pyproject.toml
+	$(LOCK) --extra dev --extra cluster --output-file requirements-dev.txt pyproject.toml
 	$(LOCK) --constraint requirements-dev.txt --output-file requirements.txt pyproject.toml
+	$(LOCK) --constraint requirements-dev.txt --extra cluster --output-file requirements-cluster.txt pyproject.toml
 	rm -r $(VENV)-lock
 
 clean:
