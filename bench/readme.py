@@ -39,6 +39,9 @@ because machines are noisy; the tables below are written by `python -m bench.rea
 | `python -m bench.host` | messages a second of the simulated host |
 | `python -m bench.convert [CAPTURE...]` | importing captures beside hftbacktest's converter |
 | `python -m bench.workers` | two workers beside one |
+| `python -m bench.scale` | one host's rates: a day, its memory, what a day costs beside its work, 1, 2 and 4 workers |
+| `python -m bench.scale_limits` | from these rates to 1,000 nodes and 10,000 instruments: what is full first |
+| `python -m bench.scale_schedule` | the same by simulation: slow hosts, lost hosts, caches, the order of days |
 | `python -m bench.wakeups` | how often a second a Python strategy can look at the market |
 | `python -m bench.replay` | the replay kernel beside hftbacktest, with equality of fills |
 | `python -m bench.load` | time to the first event, load and run, memory a row |

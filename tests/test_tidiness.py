@@ -106,6 +106,7 @@ OTHER_TESTS: Final = {
     "live_trading": "sessions tried whole",
     "kernel_reference": "the kernel's fills beside hftbacktest's",
     "readme": "the pages beside the code that they speak of",
+    "scale": "the model of growth, and the simulated schedule beside it (bench/scale_*.py)",
     "tidiness": "this",
 }
 """Tests that are not named after a module, and what they hold."""

@@ -1,0 +1,477 @@
+"""A run of many days on many hosts, simulated: `python -m bench.scale_schedule [--quick] [--html FILE] [--json FILE]`.
+
+The rules are the crew's. A slot a core. A host is given first the days that it holds, then those that nobody has begun. A lost
+host's running days come again before all others, and a day whose host was lost four times has failed. What everybody shares
+takes one at a time, in order of arrival: the head (a day handed out, a day taken back with its words of progress), the writer
+of the days' folders, the storage that columns come from; what a host has for itself is its own link to that storage. Lengths of
+days are lognormal, over instruments and over days; hosts are lost at a hazard and replaced after a while, with nothing in their
+caches; a share of them is slow. Everything follows from the seed.
+
+`efficiency`: the least that so many slots could take (the longest day, or all seconds over all slots) over what was taken.
+
+Left out: the start of the hosts, results that are lost on their way, and how a host's days share its caches and its memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import math
+from collections import deque
+from collections.abc import Iterator, Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from bench.scale_rows import figures
+from bench.table import write
+
+RETRIES: Final = 3
+"""As in `actors/crew.py`."""
+WORDS_S: Final = 5.0
+WORDS_MAX: Final = 200
+"""Words of progress: `actors/work.py` says one at most every 0.2 s, `actors/sim/days.py` makes 200 a day."""
+
+
+class Day(NamedTuple):
+    """A day's own seconds on a usual host; what has to be fetched and done before where its columns are not; its "
+    "share of the writer."""
+
+    seconds: float
+    fetch_bytes: float = 0.0
+    prepare_s: float = 0.0
+    write_s: float = 0.0
+
+
+class Fleet(NamedTuple):
+    """Hosts. Losses are of one host in an hour; `notice_s` passes until the head knows, `replaced_s` until another is there."""
+
+    nodes: int
+    slots: int = 16
+    slow_share: float = 0.0
+    slow_by: float = 1.5
+    losses_hour: float = 0.0
+    notice_s: float = 15.0
+    replaced_s: float = 180.0
+
+
+class Costs(NamedTuple):
+    """What a day takes of what all share (`head_s` to hand it out and as much to take it, `word_s` a word), and of "
+    "its slot (`trip_s`)."""
+
+    head_s: float = 0.0
+    word_s: float = 0.0
+    trip_s: float = 0.0
+    storage_bytes_s: float = math.inf
+    link_bytes_s: float = math.inf
+
+
+FREE: Final = Costs()
+"""Nothing is shared."""
+
+
+class Outcome(NamedTuple):
+    """What came of a run. `*_busy`: the share of the time that a shared thing worked; `again`: days that were begun in vain."""
+
+    makespan_s: float
+    least_s: float
+    done: int
+    failed: int
+    lost_hosts: int
+    again: int
+    again_s: float
+    head_busy: float
+    writer_busy: float
+    storage_busy: float
+
+    @property
+    def efficiency(self) -> float:
+        """Of what so many slots could do."""
+        return self.least_s / self.makespan_s if self.makespan_s else 1.0
+
+
+class _Server:
+    """Takes one at a time, in order of arrival."""
+
+    def __init__(self) -> None:
+        self.free = 0.0
+        self.busy = 0.0
+
+    def take(self, now: float, seconds: float) -> float:
+        """When what arrives now is done."""
+        self.free = max(self.free, now) + seconds
+        self.busy += seconds
+        return self.free
+
+
+class _Host:
+    """One host in one life. `name`: whose cached days it holds; -1 for one that came in another's place."""
+
+    def __init__(self, name: int, speed: float, held: deque[int]) -> None:
+        self.name, self.speed, self.held = name, speed, held
+        self.gone = False
+        self.running: dict[int, float] = {}
+        self.link = _Server()
+
+
+class Schedule:
+    """One run. `home` names the host whose cache holds each day (-1: none); days are begun in `order`."""
+
+    def __init__(
+        self,
+        days: Sequence[Day],
+        fleet: Fleet,
+        costs: Costs = FREE,
+        order: Sequence[int] = (),
+        home: Sequence[int] = (),
+        seed: int = 0,
+    ) -> None:
+        self._days, self._fleet, self._costs = days, fleet, costs
+        self._chance = np.random.default_rng(seed)
+        self._order: deque[int] = deque(order or range(len(days)))
+        self._home = list(home) or [-1] * len(days)
+        self._begun = bytearray(len(days))
+        self._deaths = [0] * len(days)
+        self._again: deque[int] = deque()
+        self._idle: deque[_Host] = deque()
+        self._events: list[tuple[float, int, str, Any]] = []
+        self._number = count()
+        self._head, self._writer, self._storage = _Server(), _Server(), _Server()
+        self.finished = [0] * len(days)
+        """How often each day was counted."""
+        self._failed = self._lost = self._vain = 0
+        self._vain_s = 0.0
+
+    def run(self) -> Outcome:
+        """From the first day to the last one's folder."""
+        held: list[deque[int]] = [deque() for _ in range(self._fleet.nodes)]
+        for day in self._order:
+            if self._home[day] >= 0:
+                held[self._home[day]].append(day)
+        for name, mine in enumerate(held):
+            self._join(0.0, name, mine)
+        left, now = len(self._days), 0.0
+        while left:
+            now, _, kind, what = heapq.heappop(self._events)
+            left -= getattr(self, f"_{kind}")(now, what)
+        end = max(now, self._head.free, self._writer.free)
+        total, slots = sum(day.seconds for day in self._days), self._fleet.nodes * self._fleet.slots
+        least = max(total / slots, max((day.seconds for day in self._days), default=0.0))
+        busy = [server.busy / end if end else 0.0 for server in (self._head, self._writer, self._storage)]
+        return Outcome(end, least, sum(self.finished), self._failed, self._lost, self._vain, self._vain_s, *busy)
+
+    # --- events: each returns how many days it settled
+
+    def _free(self, now: float, host: _Host) -> int:
+        """A slot can be given a day, if its host still is."""
+        day = None if host.gone else self._next(host)
+        if day is None:
+            if not host.gone:
+                self._idle.append(host)
+            return 0
+        one, costs = self._days[day], self._costs
+        at = self._head.take(now, costs.head_s) + costs.trip_s
+        if self._home[day] != host.name or host.name < 0:
+            fetched = self._storage.take(at, one.fetch_bytes / costs.storage_bytes_s)
+            at = max(fetched, host.link.take(at, one.fetch_bytes / costs.link_bytes_s)) + one.prepare_s * host.speed
+        host.running[day] = now
+        self._at(at + one.seconds * host.speed, "done", (host, day))
+        return 0
+
+    def _done(self, now: float, what: tuple[_Host, int]) -> int:
+        """A day has ended on its host, if the host still is."""
+        host, day = what
+        if host.running.pop(day, None) is None:
+            return 0
+        one, costs = self._days[day], self._costs
+        taken = self._head.take(now, costs.head_s + costs.word_s * min(WORDS_MAX, WORDS_S * one.seconds))
+        self._writer.take(taken, one.write_s)
+        self.finished[day] += 1
+        self._at(taken, "free", host)
+        return 1
+
+    def _loss(self, now: float, host: _Host) -> int:
+        """A host is gone, with its cache and the days that it was at."""
+        self._lost += 1
+        self._vain += len(host.running)
+        self._vain_s += sum(now - began for began in host.running.values())
+        self._at(now + self._fleet.notice_s, "noticed", list(host.running))
+        self._at(now + self._fleet.replaced_s, "replaced", None)
+        host.running.clear()
+        host.gone = True
+        self._idle = deque(one for one in self._idle if one is not host)
+        return 0
+
+    def _noticed(self, now: float, days: list[int]) -> int:
+        """The head knows: what the host was at comes again, or has failed."""
+        failed = 0
+        for day in days:
+            self._deaths[day] += 1
+            if self._deaths[day] > RETRIES:
+                failed += 1
+            else:
+                self._again.append(day)
+        for _ in range(min(len(self._again), len(self._idle))):
+            self._at(now, "free", self._idle.popleft())
+        self._failed += failed
+        return failed
+
+    def _replaced(self, now: float, _: None) -> int:
+        self._join(now, -1, deque())
+        return 0
+
+    # --- parts of events
+
+    def _join(self, now: float, name: int, held: deque[int]) -> None:
+        fleet = self._fleet
+        slow = fleet.slow_share > 0 and self._chance.random() < fleet.slow_share
+        host = _Host(name, fleet.slow_by if slow else 1.0, held)
+        if fleet.losses_hour:
+            self._at(now + float(self._chance.exponential(3_600 / fleet.losses_hour)), "loss", host)
+        for _ in range(fleet.slots):
+            self._at(now, "free", host)
+
+    def _next(self, host: _Host) -> int | None:
+        """Which day comes now, on this host."""
+        if self._again:
+            return self._again.popleft()
+        for waiting in (host.held, self._order):
+            while waiting:
+                day = waiting.popleft()
+                if not self._begun[day]:
+                    self._begun[day] = 1
+                    return day
+        return None
+
+    def _at(self, when: float, kind: str, what: Any) -> None:
+        heapq.heappush(self._events, (when, next(self._number), kind, what))
+
+
+# --- what is run
+
+
+class Campaign(NamedTuple):
+    """Days of instruments: rows a day are lognormal, `sigma_instrument` and `sigma_day` their dispersions (of logarithms)."""
+
+    instruments: int
+    days: int
+    rows_median: float
+    sigma_instrument: float = 1.0
+    sigma_day: float = 0.5
+
+    @property
+    def told(self) -> str:
+        """In a table."""
+        return f"{self.days:,} x {self.instruments:,}"
+
+    def rows(self, seed: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Rows of each day, in order of day and then of instrument, as the crew's tasks are."""
+        chance = np.random.default_rng(seed)
+        size = np.exp(self.sigma_instrument * chance.standard_normal(self.instruments))
+        move = np.exp(self.sigma_day * chance.standard_normal((self.days, self.instruments)))
+        return np.asarray(self.rows_median * (move * size).ravel())
+
+
+class Rates(NamedTuple):
+    """What a row costs of each thing, from what was measured."""
+
+    rows_s: float
+    fetch_bytes_row: float
+    prepare_s_row: float
+    write_s: float
+    write_s_row: float
+    costs: Costs
+
+    def day(self, rows: float) -> Day:
+        """A day of so many rows."""
+        seconds = rows / self.rows_s
+        return Day(seconds, rows * self.fetch_bytes_row, rows * self.prepare_s_row, self.write_s + rows * self.write_s_row)
+
+
+EFS_BYTES_S: Final = 60 * 2**30
+"""A regional Amazon EFS in Tokyo, elastic throughput, reading (docs.aws.amazon.com/efs/latest/ug/limits.html)."""
+LINK_BYTES_S: Final = 500 * 2**20
+"""Of it to one client (the same page)."""
+SERVER_BYTES_S: Final = 12.5e9 / 8
+"""One NFS server with a link of 12.5 Gbit/s."""
+USUAL: Final = Fleet(1, slow_share=0.05, slow_by=1.5, losses_hour=0.05)
+"""Assumed: one host of twenty takes half as long again; one of twenty is taken away in an hour."""
+
+
+def rates(found: dict[str, float]) -> Rates:
+    """From `bench/scale.py`'s figures."""
+    rows = found["large_rows"]
+    head_s = (found["ray_task_result_ms"] + found["holder_take_ms"]) / 2_000
+    costs = Costs(
+        head_s, found["ray_word_ms"] / 1_000, max(0.0, found["overhead_ms"] / 1_000 - 2 * head_s), EFS_BYTES_S, LINK_BYTES_S
+    )
+    slope = max(0.0, found["write_large_ms"] - found["write_ms"]) / 1_000 / rows
+    file_bytes = found["large_file_bytes_row"]
+    return Rates(found["large_rows_s"], file_bytes, found["large_prepare_s"] / rows, found["write_ms"] / 1_000, slope, costs)
+
+
+def longest_first(days: Sequence[Day]) -> list[int]:
+    """The order by length."""
+    return sorted(range(len(days)), key=lambda number: -days[number].seconds)
+
+
+NODES_MAX: Final = 1_500
+"""More are not simulated."""
+Row = dict[str, object]
+
+
+def told(question: str, case: str, days: int, fleet: Fleet, found: Outcome, beside: str = "") -> Row:
+    """A row of the table."""
+    return {
+        "question": question,
+        "days x instruments": case,
+        "nodes": fleet.nodes,
+        "hours": found.makespan_s / 3_600,
+        "efficiency": found.efficiency,
+        "head busy": found.head_busy,
+        "writer busy": found.writer_busy,
+        "storage busy": found.storage_busy,
+        "hosts lost": found.lost_hosts,
+        "days again": found.again,
+        "failed": found.failed,
+        "beside": beside,
+    }
+
+
+def grown(rate: Rates, campaigns: Sequence[Campaign], nodes: Sequence[int]) -> Iterator[Row]:
+    """Everything at once: cold caches, slow hosts, losses."""
+    for campaign in campaigns:
+        days = [rate.day(rows) for rows in campaign.rows(1)]
+        for many in nodes:
+            fleet = USUAL._replace(nodes=many)
+            yield told("all of it, cold", campaign.told, len(days), fleet, Schedule(days, fleet, rate.costs, seed=1).run())
+
+
+def warm(rate: Rates, campaign: Campaign, nodes: Sequence[int]) -> Iterator[Row]:
+    """Cold and warm caches, over one server and over a striped one; nothing else goes wrong."""
+    days = [rate.day(rows) for rows in campaign.rows(1)]
+    for many in nodes:
+        fleet = Fleet(many)
+        server = rate.costs._replace(storage_bytes_s=SERVER_BYTES_S)
+        for name, costs, home in (
+            ("cold, one NFS server", server, ()),
+            ("cold, EFS", rate.costs, ()),
+            ("warm", rate.costs, [number % many for number in range(len(days))]),
+        ):
+            yield told(name, campaign.told, len(days), fleet, Schedule(days, fleet, costs, home=home).run())
+
+
+def alone(rate: Rates, thing: str, seconds: float, nodes: int) -> tuple[Fleet, int, Outcome]:
+    """A run in which one shared thing (head, writer, storage) costs and nothing else does.
+
+    Twenty days a slot, 0.7 to 1.3 times `seconds` long, so that they do not all end together.
+    """
+    one = rate.day(seconds * rate.rows_s)
+    costs = {
+        "head": Costs(rate.costs.head_s, rate.costs.word_s),
+        "writer": FREE,
+        "storage": Costs(storage_bytes_s=SERVER_BYTES_S),
+    }[thing]
+    fleet = Fleet(nodes)
+    many = nodes * fleet.slots * 20
+    day = Day(seconds, one.fetch_bytes * (thing == "storage"), 0.0, one.write_s * (thing == "writer"))
+    lengths = seconds * np.random.default_rng(1).uniform(0.7, 1.3, many)
+    return fleet, many, Schedule([day._replace(seconds=float(length)) for length in lengths], fleet, costs).run()
+
+
+def one_by_one(rate: Rates, claims: Sequence[tuple[str, float, float]]) -> Iterator[Row]:
+    """What the model says of one shared thing, alone, at 0.7, 1 and 2 times the nodes at which it is full.
+
+    Claims: the thing, seconds of a day, nodes at which it is full.
+    """
+    for thing, seconds, full in claims:
+        for share in (0.7, 1.0, 2.0):
+            nodes = max(1, round(full * share))
+            if nodes <= NODES_MAX:
+                fleet, many, found = alone(rate, thing, seconds, nodes)
+                beside = f"the model: full at {full:,.0f}, at most {min(1.0, full / nodes):.2f}"
+                yield told(f"{thing} alone", f"{many:,} of {seconds:,.0f} s", many, fleet, found, beside)
+
+
+def lost(rate: Rates, campaign: Campaign, nodes: int, hazards: Sequence[float]) -> Iterator[Row]:
+    """Losses alone: what is done again, beside the most that the model allows (a host's slots, each at the longest day)."""
+    days = [rate.day(rows)._replace(write_s=0.0) for rows in campaign.rows(1)]
+    longest, mean = max(day.seconds for day in days), sum(day.seconds for day in days) / len(days)
+    for hazard in hazards:
+        fleet = Fleet(nodes, losses_hour=hazard)
+        found = Schedule(days, fleet, seed=2).run()
+        each = found.again_s / max(1, found.lost_hosts)
+        beside = (
+            f"{each:,.0f} s again a lost host; at most {fleet.slots * longest:,.0f} (16 x {longest:,.0f}); 16 "
+            f"mean days {16 * mean:,.0f}"
+        )
+        yield told(f"{hazard:.0%} of the hosts lost an hour", campaign.told, len(days), fleet, found, beside)
+
+
+def ordered(rate: Rates, campaigns: Sequence[Campaign], nodes: Sequence[int]) -> Iterator[Row]:
+    """Longest days first beside the order of days: five seeds, usual fleet."""
+    for campaign in campaigns:
+        for many in nodes:
+            fleet, gains = USUAL._replace(nodes=many), []
+            for seed in range(1, 6):
+                days = [rate.day(rows) for rows in campaign.rows(seed)]
+                plain = Schedule(days, fleet, rate.costs, seed=seed).run()
+                longest = Schedule(days, fleet, rate.costs, order=longest_first(days), seed=seed).run()
+                gains.append(plain.makespan_s / longest.makespan_s)
+            beside = f"day order takes {np.mean(gains):.2f} times as long ({min(gains):.2f} to {max(gains):.2f}, five seeds)"
+            yield told("longest days first", campaign.told, len(days), fleet, longest, beside)
+
+
+def drawn(rows: Sequence[Row], path: Path) -> None:
+    """Efficiency and the shared things by nodes, a page to look at."""
+    import plotly.graph_objects as go
+    from plotly.subplots import make_subplots
+
+    whole = [row for row in rows if row["question"] == "all of it, cold"]
+    cases = list(dict.fromkeys(str(row["days x instruments"]) for row in whole))
+    figure = make_subplots(1, len(cases), subplot_titles=[f"{case} days x instruments" for case in cases], shared_yaxes=True)
+    looks = {"efficiency": "#1f6f8b", "head busy": "#c0504d", "writer busy": "#e0a030", "storage busy": "#888888"}
+    for column, case in enumerate(cases, 1):
+        mine = [row for row in whole if row["days x instruments"] == case]
+        for name, colour in looks.items():
+            points = {"x": [row["nodes"] for row in mine], "y": [row[name] for row in mine]}
+            figure.add_trace(
+                go.Scatter(**points, name=name, line_color=colour, legendgroup=name, showlegend=column == 1), row=1, col=column
+            )
+    figure.update_xaxes(type="log", title="nodes of 16 cores")
+    figure.update_yaxes(range=[0, 1.05])
+    figure.update_layout(title="What more hosts give", template="plotly_white")
+    figure.write_html(path)
+
+
+def main() -> None:
+    """Simulate and print."""
+    from bench.scale_limits import full_at
+
+    parser = argparse.ArgumentParser(prog="python -m bench.scale_schedule", description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--html", type=Path)
+    parser.add_argument("--json", dest="target")
+    options = parser.parse_args()
+    found = figures()
+    rate = rates(found)
+    usual = found.get("said_rows_median_s", 800.0) * 86_400 / 10
+    month, year, wide = Campaign(100, 30, usual), Campaign(1_000, 365, usual), Campaign(10_000, 30, usual)
+    small = options.quick
+    rows = [
+        *grown(rate, [month] if small else [month, year, wide], (1, 10, 100, 1_000)),
+        *warm(rate, month if small else wide, (10, 100) if small else (10, 100, 1_000)),
+        *one_by_one(rate, [claim for claim in full_at(found) if not small or claim[2] < 100]),
+        *lost(rate, month if small else Campaign(1_000, 30, usual), 10 if small else 100, (0.05, 0.5)),
+        *ordered(rate, [month], (10, 50, 100) if small else (10, 50, 100, 200)),
+        *([] if small else ordered(rate, [Campaign(1_000, 30, usual)], (100, 1_000))),
+    ]
+    write(f"days on many hosts, simulated; a median day of {usual / rate.rows_s:.0f} s", rows, options.target)
+    if options.html:
+        drawn(rows, options.html)
+
+
+if __name__ == "__main__":
+    main()
