@@ -15,8 +15,10 @@ To try things by hand, as root, from the project's folder:
     nsenter --target PID --all bash              ... which is so; from the terminal also: ssh -i ~/key root@10.77.0.11
     ip link set v11 down                         in the terminal: cuts off 10.77.0.11; `up` mends it
 
-What it needs is told by `missing()`: root, the kernel's namespaces, and of Debian's packages iproute2, openssh-server and rsync;
-for a clock of a host's own (`clock_s`) libfaketime, as no namespace has another time of day.
+What it needs is told by `missing()`: root, the kernel's namespaces, and of Debian's packages iproute2, openssh-server and rsync.
+
+No namespace has another time of day, and libfaketime 0.9.10 breaks Python's sleeps and waits, which are by the monotonic clock.
+So a wrong clock (`clock_s`) is Python's alone: `time.time` and `time.time_ns` of every Python process.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import pwd
 import shlex
 import shutil
 import signal
+import site
 import subprocess
 import sys
 import tempfile
@@ -46,7 +49,13 @@ SHARED = "/srv"
 """Where every host has the one shared folder."""
 SHM_MB = 512
 PROGRAMS = {"sshd": "openssh-server", "ssh": "openssh-client", "rsync": "rsync", "ip": "iproute2", "nsenter": "util-linux"}
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+SITE = next(path for path in site.getsitepackages() if path.startswith(sys.prefix))
+CLOCK = """
+import time
+clock, clock_ns, ahead = time.time, time.time_ns, {ahead}
+time.time = lambda: clock() + ahead
+time.time_ns = lambda: clock_ns() + ahead * 10**9
+"""
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 QUIET = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
@@ -91,7 +100,7 @@ class Bind(NamedTuple):
 class Host:
     """A machine of its own. `folder` holds its disk, which outlives it unless `disk_mb` makes it small and of memory.
 
-    `clock_s` is by how many seconds the clock of everything begun over ssh is ahead.
+    `clock_s` is by how many seconds Python's clock is ahead there.
     """
 
     def __init__(self, folder: Path, name: str, address: str, disk_mb: int = 0, clock_s: int = 0) -> None:
@@ -210,6 +219,8 @@ class Host:
                 lines += [f"mkdir -p {path}; mount -t tmpfs tmpfs {path}" for path in self._covered()]
             lines += [f"mkdir -p {bind.target}", f"mount --bind /run/hold/{number} {bind.target}"]
             lines += [f"mount -o remount,bind,{bind.mode} {bind.target}"]
+        if self.clock_s:
+            lines += [f"mount -t overlay overlay -o lowerdir=/run/clock:{SITE} {SITE}"]
         lines += ["chmod 1777 /tmp", "mount -t proc proc /proc", f"echo {self.name} > /proc/sys/kernel/hostname"]
         lines += ["ip link set lo up"]
         return "\n".join([*lines, *self._last()])
@@ -308,11 +319,13 @@ def _furnish(host: Host, keys: Path, names: str) -> None:
     etc.mkdir()
     (etc / "hosts").write_text(names)
     shutil.copy(keys / "host", etc / "host_key")
+    shutil.copytree("/etc/skel", host.folder / "home", dirs_exist_ok=True)
     shutil.copy(keys / "own.pub", host.folder / "home" / ".ssh" / "authorized_keys")
     lines = ["HostKey /run/host_key", "PidFile none", "UsePAM no", "UseDNS no", "PasswordAuthentication no"]
     lines += ["PermitRootLogin prohibit-password", "Subsystem sftp internal-sftp", "MaxStartups 100"]
-    if host.clock_s:
-        lines += [f"SetEnv LD_PRELOAD={FAKETIME} FAKETIME={host.clock_s:+d}s FAKETIME_DONT_FAKE_MONOTONIC=1"]
+    (etc / "clock").mkdir()
+    (etc / "clock" / "clock.pth").write_text("import wrong_clock\n")
+    (etc / "clock" / "wrong_clock.py").write_text(CLOCK.format(ahead=host.clock_s))
     (etc / "sshd_config").write_text("\n".join([*lines, ""]))
 
 
