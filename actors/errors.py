@@ -31,6 +31,10 @@ class UserError(Exception):
         return type(self), (str(self), self.exit_code)
 
 
+class MachineError(UserError):
+    """The machine is at fault and not the task: its disk is full, it sees other data. Another machine may do better."""
+
+
 def cause(error: Exception, folder: Path) -> str:
     """One line: what was raised and, for what is not a user's error, the line of the user's folder that it came from."""
     if isinstance(error, UserError):

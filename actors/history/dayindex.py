@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from actors.errors import UserError
-from actors.history.prepared import PreparedDay, mapped
+from actors.history.prepared import PreparedDay, mapped, tell_full
 from core.kernel.index import VERSION, index_day
 from core.kernel.terms import DayIndex
 
@@ -40,8 +40,9 @@ def _write(index: DayIndex, folder: Path) -> None:
         for name, array in zip(DayIndex._fields, index, strict=True):
             np.save(beside / f"{name}.npy", array)
         beside.rename(folder)
-    except OSError:
+    except OSError as error:
         if not folder.exists():  # another process was first; else the error is ours
+            tell_full(error, beside)
             raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)

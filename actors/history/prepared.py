@@ -6,10 +6,12 @@ processes that build at once both end with a whole one. A stale one (the day was
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -19,7 +21,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from actors.errors import UserError
+from actors.errors import MachineError, UserError
 from actors.history.dayfile import DayFile
 from actors.history.schema import I8, U1, Day
 from actors.history.streams import Events, events, order, shift
@@ -31,6 +33,8 @@ LAYOUT: Final = 1
 """Raise it when the columns or their meaning change: older folders are then stale."""
 BLOCK_ROWS = 1 << 20
 """Rows expanded at once."""
+FREE_BYTES: Final = 1 << 20
+"""With less than this, a column that could not be written was one for which there is no room."""
 DAY_NS = 86_400_000_000_000
 
 
@@ -167,11 +171,18 @@ def _build(file: DayFile, digest: str, base_ns: int, folder: Path) -> None:
             _write_stream(file, local, local.local_ns, beside, "local")
         (beside / "words.json").write_bytes(msgspec.json.encode(_Words(digest, file.day.digest, file.day.quality, shared)))
         beside.rename(folder)
-    except OSError:
+    except OSError as error:
         if not (folder / "words.json").exists():  # another process was first; else the error is ours
+            tell_full(error, beside)
             raise
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def tell_full(error: OSError, folder: Path) -> None:
+    """Raises MachineError where an error, which numpy may leave without a number, is that the folder's disk is full."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or shutil.disk_usage(folder.parent).free < FREE_BYTES:
+        raise MachineError(f"{folder.parent}: the disk is full") from error
 
 
 def _sweep(home: Path, keep: Path) -> None:
@@ -197,17 +208,14 @@ def _write_stream(file: DayFile, stream: Events, ns: NDArray[np.int64], folder: 
     """Write a stream's four columns block by block: their length is known, so each is a header and then rows."""
     total = int(stream.rows.sum())
     types: dict[str, np.dtype[Any]] = {"ns": I8, "kind": U1, **_row_types(file)}
-    files = {column: (folder / f"{name}_{column}.npy").open("wb") for column in Columns._fields}
-    try:
+    with ExitStack() as opened:
+        files = {column: opened.enter_context((folder / f"{name}_{column}.npy").open("wb")) for column in Columns._fields}
         for column, out in files.items():
             header = {"descr": types[column].str, "fortran_order": False, "shape": (total,)}
             np.lib.format.write_array_header_1_0(out, header)  # type: ignore[no-untyped-call]
         for rows in _blocks(file, stream, ns, types):
             for column, out in files.items():
                 getattr(rows, column).tofile(out)
-    finally:
-        for out in files.values():
-            out.close()
 
 
 def _row_types(file: DayFile) -> dict[str, np.dtype[Any]]:
