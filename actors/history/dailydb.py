@@ -20,7 +20,8 @@ from msgspec import Struct
 
 from actors.errors import Exit, UserError, nearest
 from actors.history.barcsv import BarReport, read_bars
-from actors.history.tickdb import folder_of, parse_day
+from actors.history.shelf import folder_of
+from actors.history.tickdb import parse_day
 from core.instrument import Key
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from actors.history.folding import Depth, rules_of
 from actors.history.intake import DAY_NS, Intake, quantiles
 from actors.history.rebuild import NOTHING_BEFORE, Before, digest, rebuild
 from actors.history.schema import Day
+from actors.history.shelf import folder_of
 from actors.history.sources import Source, Stored
 from actors.history.spool import Grid, OffGrid, Spool
-from actors.history.tickdb import folder_of
 from core.dialect.binance.words import currencies
 from core.instrument import Key
 

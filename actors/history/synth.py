@@ -25,7 +25,8 @@ from actors.errors import Exit, UserError
 from actors.history.dayfile import Part
 from actors.history.importer import day_start
 from actors.history.prepared import Columns
-from actors.history.tickdb import TickDb, folder_of, parse_day
+from actors.history.shelf import folder_of
+from actors.history.tickdb import TickDb, parse_day
 from actors.history.writing import write_day
 from core.instrument import Instrument, Key
 from core.kernel.synth import FRAME, HOSTILE, NUMBERS, Generated, generate

@@ -1,39 +1,41 @@
 """The tick store: which instruments and days there are, and a day ready to replay.
 
-STORE/<venue>/<SYMBOL>/<YYYY-MM-DD>.h5 is the whole catalogue: there is no index that could disagree with the files.
+STORE/<venue>/<SYMBOL>/<YYYY-MM-DD>.h5 is the whole catalogue: there is no index that could disagree with the files. A store is a
+folder, whose files are used in place, or a URL (`s3://bucket/prefix`, `file:///mounted/share`), whose days are copied to this
+machine once (`actors/history/daycache.py`) and have a sidecar beside them, so that a catalogue is read without them.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 from actors.errors import Exit, UserError, nearest
 from actors.history.dayfile import DayFile
 from actors.history.prepared import PreparedDay, instrument_of, prepared
+from actors.history.shelf import NotStored, shelf
+from actors.history.sidecar import Sidecar
 from core.instrument import Instrument, Key
-
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}\.h5", re.ASCII)
 
 
 class TickDb:
-    """A store, by its folder."""
+    """A store, by its folder or URL."""
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+        """Raises UserError for a URL that names no store, and where it needs a package that is not installed."""
+        self.root = root
+        self._shelf = shelf(root)
 
     def instruments(self) -> list[Key]:
         """Every instrument with a stored day."""
-        found = {
-            Key(path.parent.parent.name, path.parent.name) for path in self.root.glob("*/*/*.h5") if _DAY.fullmatch(path.name)
-        }
-        return sorted(found)
+        return sorted(self._shelf.keys())
 
     def days(self, key: Key) -> list[str]:
         """The stored days of an instrument, YYYY-MM-DD in order."""
-        folder = self.root / key.venue / key.symbol
-        return sorted(path.stem for path in folder.glob("*.h5") if _DAY.fullmatch(path.name))
+        return self._shelf.days(key)
 
     def resolve(self, name: str) -> Key:
         """`ETHUSDT` or `binance_usdm:ETHUSDT` as a key. Raises UserError when it is unknown or means more than one."""
@@ -54,38 +56,51 @@ class TickDb:
         return found[0]
 
     def path(self, key: Key, day: str) -> Path:
-        """The file of a day. Raises UserError when the day is no date or is not stored."""
-        path = self.root / key.venue / key.symbol / f"{parse_day(day)}.h5"
-        if not path.exists():
-            raise UserError(f"{key} has no day {day} in {self.root}; {_stored_days(self.days(key), day)}", Exit.NOT_FOUND)
-        return path
+        """The file of a day; of a store at a URL its copy here, which may go when others need the room.
+
+        Raises UserError when the day is no date or is not stored.
+        """
+        with self._stored(key, day):
+            return self._shelf.read(key, parse_day(day), lambda path: path)
 
     def file(self, key: Key, day: str) -> DayFile:
         """A day file, open for reading; close it or use it in a `with` block."""
-        return DayFile(self.path(key, day))
+        with self._stored(key, day):
+            return self._shelf.read(key, parse_day(day), DayFile)
+
+    def sidecar(self, key: Key, day: str) -> Sidecar:
+        """A day in words; nothing is fetched for it. Raises UserError for a day that is damaged or not stored."""
+        with self._stored(key, day):
+            return self._shelf.sidecar(key, parse_day(day))
+
+    def digest(self, key: Key, day: str) -> str:
+        """The content of a stored day: the day file's own digest; of a damaged one, which will fail, that of its bytes."""
+        with self._stored(key, day):
+            return self._shelf.digest(key, parse_day(day))
 
     def instrument(self, key: Key) -> Instrument:
         """The instrument as its newest readable day describes it."""
         error = UserError(f"{key} has no day in {self.root}", Exit.NOT_FOUND)
         for day in reversed(self.days(key)):
             try:
-                with self.file(key, day) as file:
-                    return instrument_of(file.day)
+                return instrument_of(self.sidecar(key, day).words)
             except UserError as damaged:
                 error = damaged
         raise error
 
     def prepared(self, key: Key, day: str, base_ns: int = 0) -> PreparedDay:
         """A day ready to replay; the smallest feed latency of each of its files is `base_ns`."""
-        return prepared(self.path(key, day), base_ns)
+        with self._stored(key, day):  # a prepared day lives as long as its columns: what is made of it later lies beside them
+            return self._shelf.read(key, parse_day(day), partial(prepared, base_ns=base_ns), lambda made: made.exch.ns)
 
-
-def folder_of(root: str | Path, key: Key) -> Path:
-    """Where an instrument's files are. Raises UserError for a name that would lie outside the store: captures are strangers'."""
-    for name in (key.venue, key.symbol):
-        if not name or name.startswith(".") or set(name) & set("/\\:\0"):
-            raise UserError(f"{name!r} cannot be the name of a venue or an instrument", Exit.CONFIGURATION)
-    return Path(root) / key.venue / key.symbol
+    @contextmanager
+    def _stored(self, key: Key, day: str) -> Iterator[None]:
+        try:
+            yield
+        except NotStored:
+            raise UserError(
+                f"{key} has no day {day} in {self.root}; {_stored_days(self.days(key), day)}", Exit.NOT_FOUND
+            ) from None
 
 
 def parse_day(text: str) -> str:

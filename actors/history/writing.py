@@ -13,8 +13,8 @@ from actors.history.dayfile import Part
 from actors.history.importer import before_day, locked
 from actors.history.rebuild import rebuild
 from actors.history.schema import LOTS_COLUMNS, TICK_COLUMNS, Day, Segment
+from actors.history.shelf import folder_of
 from actors.history.spool import Spool
-from actors.history.tickdb import folder_of
 from core.instrument import Instrument
 
 
