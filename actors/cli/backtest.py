@@ -22,7 +22,7 @@ def backtest(
     graph: Path,
     /,
     *,
-    store: Annotated[Path, Parameter(name="--store")] = Path("store"),
+    store: Annotated[str, Parameter(name="--store")] = "store",
     days: Annotated[str, Parameter(name="--days")] = "",
     instruments: Annotated[str, Parameter(name="--instruments")] = "",
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
@@ -39,7 +39,7 @@ def backtest(
     graph
         The graph's TOML file, such as strategies/market_maker.toml.
     store
-        The tick store's folder.
+        The tick store: a folder, or a URL as s3://bucket/prefix.
     days
         A day, or first:last with both ends, as YYYY-MM-DD; all stored days when left out.
     instruments
@@ -51,7 +51,7 @@ def backtest(
     ray
         With --no-ray everything runs in this process.
     address
-        Join the Ray cluster at this address instead; its machines must see the store under the same path.
+        Join the Ray cluster at this address instead; its machines must see a store in a folder under the same path.
     results
         Where the run's folder is put.
     json

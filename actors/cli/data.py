@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from actors.history.barcsv import BarReport
     from actors.history.importer import Report
 
-app = App(name="data", help="Import captures, list and check the stored days, and look into them.")
+app = App(name="data", help="Import captures, list, check and copy the stored days, and look into them.")
 
-Store = Annotated[Path, Parameter(name="--store", help="The tick store's folder.")]
+Store = Annotated[str, Parameter(name="--store", help="The tick store: a folder, or a URL as s3://bucket/prefix.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print one JSON document instead of tables.")]
 Days = Annotated[str, Parameter(name="--days", help="A day, or first:last with both ends, as YYYY-MM-DD.")]
 
 app.command("actors.cli.synth:synth", name="synth", help="Generate days of depth and trades from a seed.")
+app.command("actors.cli.copy:copy", name="copy", help="Copy days from one store to another: folders, object storage.")
 
-STORE = Path("store")
+STORE = "store"
 """Where the verbs look when they are not told: a folder of that name in the current one."""
 PROGRESS_SECONDS = 3.0
 """Between two lines of progress where there is no terminal."""
@@ -60,32 +61,33 @@ def import_(
     columns
         With --kind bars: where the columns are, as time=Date,open=Open,... by name or by number from 0.
     """
+    from actors.history.shelf import writable
+
     reports: list[Any] = []
     failed = Exit.FINE
-    run = _bars_importer(store, venue, symbol, columns) if kind == "bars" else _capture_importer(store, exchange_info, venue)
+    folder = writable(store)
+    run = _bars_importer(folder, venue, symbol, columns) if kind == "bars" else _capture_importer(folder, exchange_info, venue)
     for path in files:
         try:
             reports.append(run(path))
         except UserError as error:
             failed = failed or error.exit_code
-            _warn(f"error: {error}")
+            warn(f"error: {error}")
             reports.append(_failed(path, str(error), kind))
             continue
         if reports[-1].error:
             failed = failed or Exit.ERROR
-            _warn(f"error: {reports[-1].error}")
+            warn(f"error: {reports[-1].error}")
         if not json:
             _print_bar_report(reports[-1]) if kind == "bars" else _print_report(reports[-1])
     if json:
-        _print_json({"store": str(store), "files": reports})
+        print_json({"store": store, "files": reports})
     return int(failed)
 
 
 @app.command(name="list")
 def list_(*, store: Store = STORE, json: Json = False) -> int:
     """List the stored instruments and days."""
-    from actors.history.dailydb import DailyDb
-    from actors.history.dayfile import DayFile
     from actors.history.tickdb import TickDb
 
     db = TickDb(store)
@@ -93,14 +95,13 @@ def list_(*, store: Store = STORE, json: Json = False) -> int:
     damaged: list[str] = []
     for key in db.instruments():
         for name in db.days(key):
-            path = db.path(key, name)
             try:
-                with DayFile(path) as file:
-                    day = file.day
+                sidecar = db.sidecar(key, name)
             except UserError as error:
                 damaged.append(str(error))
                 rows.append({"instrument": str(key), "day": name, "quality": "damaged"})
                 continue
+            day = sidecar.words
             row: dict[str, Any] = {
                 "instrument": str(key),
                 "day": name,
@@ -111,20 +112,20 @@ def list_(*, store: Store = STORE, json: Json = False) -> int:
             row |= {table: day.rows(table) for table in ("depth", "levels", "trades", "bbo", "marks", "aside")}
             row |= {"gaps": day.gap_count, "crossed": day.crossed, "segments": [segment.source for segment in day.segments]}
             row["source"] = " ".join(sorted({name if name == "generated" else "captured" for name in row["segments"]}))
-            rows.append(row | {"megabytes": round(path.stat().st_size / 1e6, 3), "digest": day.digest})
-    bars = [{"instrument": str(key), "freq": freq} for freq in _bar_lengths(store) for key in DailyDb(store, freq).instruments()]
+            rows.append(row | {"megabytes": round(sidecar.size_bytes / 1e6, 3), "digest": day.digest})
+    bars = _stored_bars(store)
     if json:
-        _print_json({"store": str(store), "days": rows, "bars": bars})
+        print_json({"store": store, "days": rows, "bars": bars})
     elif rows or bars:
         shown = (
             *("instrument", "day", "source", "quality", "tick_size", "lot_size"),
             *("depth", "trades", "bbo", "marks", "gaps", "megabytes"),
         )
-        _print_table(f"{len(rows)} days in {store}", shown, rows)
+        print_table(f"{len(rows)} days in {store}", shown, rows)
         if bars:
-            _print_table(f"bars in {store}", ("instrument", "freq"), bars)
+            print_table(f"bars in {store}", ("instrument", "freq"), bars)
     for line in damaged:
-        _warn(f"error: {line}")
+        warn(f"error: {line}")
     if not rows and not bars:
         raise UserError(f"{store}: the store holds no days; `astrarium data import` or `data synth` makes some", Exit.NOT_FOUND)
     return int(Exit.ERROR if damaged else Exit.FINE)
@@ -154,15 +155,15 @@ def check(instruments: list[str] | None = None, /, *, store: Store = STORE, days
                     verdicts.append(check_day(file))
             except UserError as error:
                 damaged = True
-                _warn(f"error: {error}")
+                warn(f"error: {error}")
     rows = [_verdict_row(verdict) for verdict in verdicts]
     if json:
-        _print_json({"store": str(store), "days": rows})
+        print_json({"store": store, "days": rows})
     else:
-        _print_table("bookTicker against the rebuilt book", tuple(rows[0]) if rows else (), rows)
+        print_table("bookTicker against the rebuilt book", tuple(rows[0]) if rows else (), rows)
     for verdict in verdicts:
         if not verdict.sound:
-            _warn(f"mismatch: {verdict.instrument} {verdict.day}: {verdict.first_mismatch}")
+            warn(f"mismatch: {verdict.instrument} {verdict.day}: {verdict.first_mismatch}")
     return int(Exit.FINE if not damaged and all(verdict.sound for verdict in verdicts) else Exit.ERROR)
 
 
@@ -224,16 +225,19 @@ def _show_rows(rows: Iterator[dict[str, Any]], title: str, limit: int, json: boo
         _print_json_rows(rows)
         return 0
     listed = list(rows)
-    _print_table(title, tuple(listed[0]) if listed else (), listed)
+    print_table(title, tuple(listed[0]) if listed else (), listed)
     return 0
 
 
-def _imported_bars(store: Path, instrument: str, days: str, freq: str) -> Iterator[dict[str, Any]] | None:
+def _imported_bars(store: str, instrument: str, days: str, freq: str) -> Iterator[dict[str, Any]] | None:
     """Rows of bars that came from CSV files, for an instrument without ticks; None where it has no such bars."""
     from actors.history.dailydb import DailyDb
+    from actors.history.shelf import at_url
     from actors.history.tickdb import parse_day
     from core.instrument import Key
 
+    if at_url(store):
+        return None
     db = DailyDb(store, freq)
     if Key.parse(instrument).symbol not in {key.symbol for key in db.instruments()}:
         return None
@@ -265,12 +269,12 @@ def _show_book(db: Any, key: Any, days: list[str], at: str, update_id: int | Non
         row = views.book_row(file, views.book(file, at_ns, update_id), levels)
         day = file.day.day
     if json:
-        _print_json(row)
+        print_json(row)
         return 0
     pad = [["", ""]] * levels
     sides = zip((row["bids"] + pad)[:levels], (row["asks"] + pad)[:levels], strict=True)
     listed = [{"bid qty": bq, "bid": b, "ask": a, "ask qty": aq} for (b, bq), (a, aq) in sides if b or a]
-    _print_table(f"{key} {day} {at or update_id or 'at its end'}", ("bid qty", "bid", "ask", "ask qty"), listed)
+    print_table(f"{key} {day} {at or update_id or 'at its end'}", ("bid qty", "bid", "ask", "ask qty"), listed)
     return 0
 
 
@@ -319,7 +323,7 @@ def _capture_importer(store: Path, info: Path | None, venue: str) -> Callable[[P
     importer = Importer(store, exchange_info(info) if info else None, venue)
 
     def run(path: Path) -> Report:
-        with _progress(path) as advance:
+        with advancing(path.name, path.stat().st_size if path.exists() else 0) as advance:
             return importer.run(path, advance)
 
     return run
@@ -344,15 +348,14 @@ def _failed(path: Path, error: str, kind: str) -> Any:
 
 
 @contextmanager
-def _progress(path: Path) -> Iterator[Callable[[int], None]]:
-    """A bar on a terminal, else a line every few seconds; both on stderr."""
-    total = path.stat().st_size if path.exists() else 0
+def advancing(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """It is told how many bytes of `total` are done: a bar on a terminal, else a line every few seconds; both on stderr."""
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import Progress
 
         with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(path.name, total=total)
+            task = bar.add_task(what, total=total)
             yield lambda done: bar.update(task, completed=done)
         return
     import time
@@ -363,7 +366,7 @@ def _progress(path: Path) -> Iterator[Callable[[int], None]]:
         nonlocal told
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
-            _warn(f"{path.name}: {100 * done // max(total, 1)} %")
+            warn(f"{what}: {100 * done // max(total, 1)} %")
 
     yield advance
 
@@ -386,9 +389,9 @@ def _print_report(report: Report) -> None:
         _say("  everything in it was stored already: nothing changed")
     for lines, count in ((report.damage, report.damaged), (report.gap_lines, report.gaps)):
         for line in lines[:SHOWN_MAX]:
-            _warn(f"warning: {line}")
+            warn(f"warning: {line}")
         if len(lines) > SHOWN_MAX:
-            _warn(f"warning: {lines[-1]} (and {max(count, len(lines)) - SHOWN_MAX - 1} more between)")
+            warn(f"warning: {lines[-1]} (and {max(count, len(lines)) - SHOWN_MAX - 1} more between)")
 
 
 def _print_bar_report(report: BarReport) -> None:
@@ -396,7 +399,7 @@ def _print_bar_report(report: BarReport) -> None:
     for kind, count in report.dirt.items():
         _say(f"  {kind}: {count}")
         for line in report.named.get(kind, []):
-            _warn(f"warning: {line}")
+            warn(f"warning: {line}")
     if report.unchanged:
         _say("  stored already: nothing changed")
 
@@ -408,19 +411,26 @@ def _verdict_row(verdict: Any) -> dict[str, Any]:
     return row | {"first_mismatch": verdict.first_mismatch}
 
 
-def _bar_lengths(store: Path) -> list[str]:
-    return sorted({path.stem.removeprefix("bars-") for path in store.glob("*/*/bars-*.h5")})
+def _stored_bars(store: str) -> list[dict[str, str]]:
+    """A row for each instrument and length of imported bars, which a folder may hold."""
+    from actors.history.dailydb import DailyDb
+    from actors.history.shelf import at_url
+
+    lengths = set() if at_url(store) else {path.stem.removeprefix("bars-") for path in Path(store).glob("*/*/bars-*.h5")}
+    return [{"instrument": str(key), "freq": freq} for freq in sorted(lengths) for key in DailyDb(store, freq).instruments()]
 
 
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-def _warn(line: str) -> None:
+def warn(line: str) -> None:
+    """A line on stderr."""
     sys.stderr.write(line + "\n")
 
 
-def _print_json(document: Any) -> None:
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
     import msgspec
 
     sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
@@ -436,7 +446,8 @@ def _print_json_rows(rows: Iterator[dict[str, Any]]) -> None:
     sys.stdout.write("]\n")
 
 
-def _print_table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+def print_table(title: str, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
+    """Rows as a table on stdout."""
     from rich.console import Console
     from rich.table import Table
 

@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
 def doctor(
     *,
-    store: Annotated[Path, Parameter(name="--store")] = Path("store"),
+    store: Annotated[str, Parameter(name="--store")] = "store",
     venue: Annotated[Literal["production", "demo", "emulator"] | None, Parameter(name="--venue")] = None,
     url: Annotated[str, Parameter(name="--url")] = "",
     keys: Annotated[Path | None, Parameter(name="--keys")] = None,
@@ -42,7 +42,7 @@ def doctor(
     Parameters
     ----------
     store
-        The tick store's folder; one that is not there is no fault.
+        The tick store, a folder or a URL; a folder that is not there is no fault.
     venue
         Look at a venue as well, with the account's key: clock, filters, permissions, streams. Nothing is traded.
     url
@@ -64,11 +64,11 @@ def doctor(
     return int(Exit.FINE if all(finding.good for finding in found) else Exit.ERROR)
 
 
-def _python(store: Path) -> Iterator[Finding]:
+def _python(store: str) -> Iterator[Finding]:
     yield Finding("python", sys.version_info >= (3, 11), f"{sys.version.split()[0]} at {sys.executable} (3.11 or newer)")
 
 
-def _packages(store: Path) -> Iterator[Finding]:
+def _packages(store: str) -> Iterator[Finding]:
     """Every package that the project asks for at run time, by the version that is installed."""
     for line in requires("astrarium") or ():
         if "extra ==" in line:
@@ -80,7 +80,7 @@ def _packages(store: Path) -> Iterator[Finding]:
             yield Finding(name, False, "is not installed: pip install --require-hashes -r requirements.txt")
 
 
-def _machine(store: Path) -> Iterator[Finding]:
+def _machine(store: str) -> Iterator[Finding]:
     yield Finding("cores", True, f"{len(os.sched_getaffinity(0))}: as many days at once")
     free = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES") >> 20
     yield Finding("memory", free >= MEMORY_MB, f"{free:,} MB free ({MEMORY_MB:,} MB a worker is plenty)")
@@ -91,31 +91,37 @@ def _machine(store: Path) -> Iterator[Finding]:
         yield Finding("shared memory", good, f"{room:,} MB free" + ("" if good else f": Ray wants {SHARED_MB} MB, or --no-ray"))
 
 
-def _compiled(store: Path) -> Iterator[Finding]:
+def _compiled(store: str) -> Iterator[Finding]:
     place = os.environ.get("NUMBA_CACHE_DIR", "")
     good = bool(place) and os.access(place, os.W_OK)
     cure = "" if good else " cannot be written: set ASTRARIUM_CACHE to a folder that can, or each start compiles anew"
     yield Finding("compiled kernels", good, (place or "the cache") + cure)
 
 
-def _stored(store: Path) -> Iterator[Finding]:
-    """The days of the store, the newest of each instrument opened."""
+def _stored(store: str) -> Iterator[Finding]:
+    """The days of the store, the newest of each instrument looked at."""
+    from actors.history.shelf import at_url
     from actors.history.tickdb import TickDb
 
-    if not store.exists():
+    if not at_url(store) and not Path(store).exists():
         yield Finding("store", True, f"{store} is not there yet; `astrarium data import` or `data synth` makes it")
         return
-    db = TickDb(store)
-    for key in db.instruments():
+    try:
+        db = TickDb(store)
+        keys = db.instruments()
+    except UserError as error:
+        yield Finding("store", False, str(error))
+        return
+    for key in keys:
         days = db.days(key)
         try:
-            with db.file(key, days[-1]) as file:
-                yield Finding(str(key), True, f"{len(days)} days to {days[-1]}, the last with {file.day.quality}")
+            quality = db.sidecar(key, days[-1]).words.quality
+            yield Finding(str(key), True, f"{len(days)} days to {days[-1]}, the last with {quality}")
         except UserError as error:
             yield Finding(str(key), False, str(error))
 
 
-CHECKS: tuple[Callable[[Path], Iterator[Finding]], ...] = (_python, _packages, _machine, _compiled, _stored)
+CHECKS: tuple[Callable[[str], Iterator[Finding]], ...] = (_python, _packages, _machine, _compiled, _stored)
 
 
 def _print_json(found: list[Finding]) -> None:

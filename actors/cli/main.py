@@ -22,7 +22,7 @@ from actors.errors import Exit, UserError
 
 VERBS: Final = {
     "init": ("actors.cli.init:init", "Write a strategy to begin with, and its graph, into a folder."),
-    "data": ("actors.cli.data:app", "Import captures, list and check the stored days, and look into them."),
+    "data": ("actors.cli.data:app", "Import captures, list, check and copy the stored days, and look into them."),
     "backtest": ("actors.cli.backtest:backtest", "Simulate a graph over stored days, many at once."),
     "tune": ("actors.cli.tune:app", "Try many parameter sets over stored days: `tune grid`."),
     "venue": ("actors.cli.venue:venue", "Serve Binance's USD-M futures API on this machine, from recorded or generated days."),

@@ -43,17 +43,18 @@ def synth(
     hostile
         Wide spreads, crossed and emptied books, huge quantities: for testing.
     """
+    from actors.history.shelf import writable
     from actors.history.synth import synthesize
 
     def told(day: str) -> None:
         sys.stderr.write(f"{day} stored\n")
 
-    made = synthesize(store, symbol, days, events, seed, start, tick, lot, price, venue, hostile, told)
+    made = synthesize(writable(store), symbol, days, events, seed, start, tick, lot, price, venue, hostile, told)
     if json:
         import msgspec
 
         rows = [{"instrument": f"{venue}:{symbol.upper()}", "day": day, "new": new} for day, new in made]
-        sys.stdout.write(msgspec.json.encode({"store": str(store), "days": rows}).decode() + "\n")
+        sys.stdout.write(msgspec.json.encode({"store": store, "days": rows}).decode() + "\n")
         return 0
     fresh = sum(new for _, new in made)
     span = f"{made[0][0]} to {made[-1][0]} in {store}"

@@ -27,7 +27,7 @@ def grid(
     /,
     *,
     set_grid: Annotated[tuple[str, ...], Parameter(name="--set-grid")] = (),
-    store: Annotated[Path, Parameter(name="--store")] = Path("store"),
+    store: Annotated[str, Parameter(name="--store")] = "store",
     days: Annotated[str, Parameter(name="--days")] = "",
     instruments: Annotated[str, Parameter(name="--instruments")] = "",
     set_: Annotated[tuple[str, ...], Parameter(name="--set")] = (),
@@ -49,7 +49,7 @@ def grid(
     set_grid
         A key and its values, as strategy.gamma=0.05,0.1,0.3 or strategy.adj1=0.5:2:0.25 (both ends); once for each key.
     store
-        The tick store's folder.
+        The tick store: a folder, or a URL as s3://bucket/prefix.
     days
         A day, or first:last with both ends, as YYYY-MM-DD; all stored days when left out.
     instruments
@@ -65,7 +65,7 @@ def grid(
     ray
         With --no-ray everything runs in this process.
     address
-        Join the Ray cluster at this address instead; its machines must see the store under the same path.
+        Join the Ray cluster at this address instead; its machines must see a store in a folder under the same path.
     results
         Where the sweep's folder is put.
     yes

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def venue(
     *,
-    data: Path | None = None,
+    data: str | None = None,
     synth: int | None = None,
     port: int = 0,
     host: str = "127.0.0.1",
@@ -36,7 +36,7 @@ def venue(
     Parameters
     ----------
     data
-        A tick store (as `data import` fills it): its days are replayed round and round.
+        A tick store, a folder or a URL: its days are replayed round and round.
     synth
         Generate days without end from this seed instead. (Without --data: seed 1.)
     port
@@ -73,7 +73,7 @@ def venue(
     plan = read_plan(faults) if faults else FaultPlan()
     listening = listen(port, host)
     clock = Clock()
-    source = str(data) if data else f"seed {1 if synth is None else synth}"
+    source = data or f"seed {1 if synth is None else synth}"
     with listening:
         exchange = _opened(clock.now(), data, synth, symbols, days, settings, seed, speed, plan)
         _tell(exchange, listening.getsockname()[:2], source, speed, faults, json)
@@ -82,7 +82,7 @@ def venue(
 
 
 def _opened(
-    now: int, data: Path | None, synth: int | None, symbols: str, days: str, settings: Any, seed: int, speed: float, plan: Any
+    now: int, data: str | None, synth: int | None, symbols: str, days: str, settings: Any, seed: int, speed: float, plan: Any
 ) -> Exchange:
     from actors.emulator.days import sources
     from actors.emulator.exchange import Exchange
