@@ -17,6 +17,7 @@ from msgspec import Struct, structs
 
 from actors.errors import Exit, UserError
 from actors.graph import Plan
+from actors.history.shelf import located
 from actors.history.tickdb import TickDb, days_between, parse_day
 from actors.launch import strategies_of
 from core.instrument import Key
@@ -72,7 +73,7 @@ def job(plan: Plan, store: str | Path, days: str = "", instruments: Sequence[str
         members = tuple(by_symbol[symbol] for symbol in group)
         chosen = _chosen(db, members, days)
         spans = [tuple(chosen)] if plan.graph.carries else [(day,) for day in chosen]
-        tasks += [Task(plan, str(Path(store).resolve()), members, span) for span in spans]
+        tasks += [Task(plan, located(store), members, span) for span in spans]
     tasks.sort(key=lambda task: (task.days, task.symbols))
     data, code, parameters = dict(_data(db, tasks)), plan.code_hash(), plan.parameters_hash()
     return Job(plan, tuple(tasks), data, code, parameters, _run_id(plan, tasks, data, code, parameters))
@@ -160,17 +161,7 @@ def _data(db: TickDb, tasks: Sequence[Task]) -> Iterator[tuple[str, str]]:
             for day in days:
                 if (key, day) not in seen:
                     seen.add((key, day))
-                    yield f"{key} {day}", _content(db, key, day)
-
-
-def _content(db: TickDb, key: Key, day: str) -> str:
-    """A day file's own digest; of a damaged one, which will fail, that of its bytes."""
-    try:
-        with db.file(key, day) as file:
-            return file.day.digest
-    except UserError:
-        with db.path(key, day).open("rb") as damaged:
-            return f"damaged {hashlib.file_digest(damaged, 'blake2b').hexdigest()[:32]}"
+                    yield f"{key} {day}", db.digest(key, day)
 
 
 def _table_hash(plan: Plan) -> str:
