@@ -60,6 +60,7 @@ WHOLE: Final = Sizes(100_000, 1_500_000, (10_000, 100_000, 300_000, 1_000_000, 3
 QUICK: Final = Sizes(20_000, 100_000, (10_000, 50_000, 200_000), 30, 60, 50_000, 8, 1)
 TINY: Final = 10_000
 WARMINGS: Final = 10
+WAITING: Final = 2_000
 
 
 def stored(folder: Path, days: int, events: int) -> Job:
@@ -303,6 +304,15 @@ def split(ray: Any, task: Task, home: Path, times: int) -> Iterator[Row]:
         yield row(f"ray_task{name}_ms", 1_000 * many / times, meaning="the same, one of many that wait: one worker")
     crowd = timed(lambda: _drained(ray, [remote.remote(said, 1) for _ in range(10 * times)]))
     yield row("ray_task_crowd_ms", 1_000 * crowd / (10 * times), meaning=f"the same, with {10 * times:,} handed out at once")
+    late = ray.remote(num_cpus=1)(_rest)
+    waiting = [late.remote(seconds) for seconds in (3.0, *[0.0] * WAITING)]
+    looks = [timed(lambda: ray.wait(waiting, num_returns=len(waiting), timeout=0)) for _ in range(20)]
+    ray.get(waiting)
+    yield row(
+        "ray_wait_us_ref",
+        1e6 * statistics.median(looks) / WAITING,
+        meaning=f"a look at which of {WAITING:,} tasks said something",
+    )
     words = timed(lambda: _drained(ray, [remote.remote(ray.put(None), 200)]))
     yield row("ray_word_ms", 1_000 * words / 200, meaning="a word of progress")
     big = ray.put(np.zeros(4 << 20, np.uint8))
@@ -332,6 +342,10 @@ def split(ray: Any, task: Task, home: Path, times: int) -> Iterator[Row]:
 def _say(load: Any, times: int) -> Iterator[Any]:
     for _ in range(times):
         yield load
+
+
+def _rest(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 class Holder:

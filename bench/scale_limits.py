@@ -130,6 +130,18 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
         "measured: write_ms, write_large_ms",
         "workers compress their own columns; the holder only writes bytes",
     )
+    asks = found["ray_wait_us_ref"] * 1e-6 * SLOTS
+    yield Limit(
+        "backtest",
+        "nodes",
+        "head: a look at all running days, within a tenth of a second",
+        0.1,
+        asks,
+        f"{found['ray_wait_us_ref']:.2f} us a running day x {SLOTS} a node: {1_000 * asks * 1_000:.0f} ms a look at 1,000 nodes",
+        "measured: ray_wait_us_ref",
+        "a holder for some hundred nodes; nothing before",
+        FULL * 0.1 / asks,
+    )
     result = [found["large_result_bytes_row"] * rows for rows in (10.0 * rate, busy_rows)]
     yield nodes(
         "the head's link: results coming in",
@@ -252,7 +264,7 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
         LOSSES_HOUR / 3_600 / 2,
         f"{LOSSES_HOUR:.0%} of the hosts an hour x half a day's seconds are lost: 5 % of all work at "
         f"{0.05 / (LOSSES_HOUR / 7_200):,.0f} s a day; "
-        f"four losses of one busy day: {(LOSSES_HOUR * busy_s / 3_600) ** 4:.0e}",
+        f"a busy day has {busy_s:,.0f}, and loses its host with a chance of {1 - math.exp(-LOSSES_HOUR * busy_s / 3_600):.2%}",
         "assumed: 5 % an hour",
         "none at these lengths; `carry` is a sequence, and long",
     )

@@ -1,11 +1,11 @@
 """A run of many days on many hosts, simulated: `python -m bench.scale_schedule [--quick] [--html FILE] [--json FILE]`.
 
-The rules are the crew's. A slot a core. A host is given first the days that it holds, then those that nobody has begun. A lost
-host's running days come again before all others, and a day whose host was lost four times has failed. What everybody shares
-takes one at a time, in order of arrival: the head (a day handed out, a day taken back with its words of progress), the writer
-of the days' folders, the storage that columns come from; what a host has for itself is its own link to that storage. Lengths of
-days are lognormal, over instruments and over days; hosts are lost at a hazard and replaced after a while, with nothing in their
-caches; a share of them is slow. Everything follows from the seed.
+The rules are the crew's. A slot a core. A host is given first the days that it holds, then those that nobody holds, then the
+last of the others'. A lost host's running days come again before all others, and a day that has lost more than twenty has
+failed. What everybody shares takes one at a time, in order of arrival: the head (a day handed out, a day taken back with its
+words of progress), the writer of the days' folders, the storage that columns come from; what a host has for itself is its own
+link to that storage. Lengths of days are lognormal, over instruments and over days; hosts are lost at a hazard and replaced
+after a while, with nothing in their caches; a share of them is slow. Everything follows from the seed.
 
 `efficiency`: the least that so many slots could take (the longest day, or all seconds over all slots) over what was taken.
 
@@ -28,8 +28,8 @@ import numpy as np
 from bench.scale_rows import figures
 from bench.table import write
 
-RETRIES: Final = 3
-"""As in `actors/crew.py`."""
+LOSSES: Final = 20
+"""How often a day may lose its host, as the crew has it."""
 WORDS_S: Final = 5.0
 WORDS_MAX: Final = 200
 """Words of progress: `actors/work.py` says one at most every 0.2 s, `actors/sim/days.py` makes 200 a day."""
@@ -130,10 +130,11 @@ class Schedule:
     ) -> None:
         self._days, self._fleet, self._costs = days, fleet, costs
         self._chance = np.random.default_rng(seed)
-        self._order: deque[int] = deque(order or range(len(days)))
         self._home = list(home) or [-1] * len(days)
+        self._order = list(order) or list(range(len(days)))
+        self._cold = deque(day for day in self._order if self._home[day] < 0)
         self._begun = bytearray(len(days))
-        self._deaths = [0] * len(days)
+        self._losses = [0] * len(days)
         self._again: deque[int] = deque()
         self._idle: deque[_Host] = deque()
         self._events: list[tuple[float, int, str, Any]] = []
@@ -199,6 +200,7 @@ class Schedule:
         self._vain_s += sum(now - began for began in host.running.values())
         self._at(now + self._fleet.notice_s, "noticed", list(host.running))
         self._at(now + self._fleet.replaced_s, "replaced", None)
+        self._cold.extend(host.held)
         host.running.clear()
         host.gone = True
         self._idle = deque(one for one in self._idle if one is not host)
@@ -208,8 +210,8 @@ class Schedule:
         """The head knows: what the host was at comes again, or has failed."""
         failed = 0
         for day in days:
-            self._deaths[day] += 1
-            if self._deaths[day] > RETRIES:
+            self._losses[day] += 1
+            if self._losses[day] > LOSSES:
                 failed += 1
             else:
                 self._again.append(day)
@@ -237,13 +239,19 @@ class Schedule:
         """Which day comes now, on this host."""
         if self._again:
             return self._again.popleft()
-        for waiting in (host.held, self._order):
+        for waiting in (host.held, self._cold):
             while waiting:
-                day = waiting.popleft()
-                if not self._begun[day]:
-                    self._begun[day] = 1
+                if self._begin(day := waiting.popleft()):
                     return day
+        while self._order:  # only days that others hold are left: the last of them, which its holder would come to last
+            if self._begin(day := self._order.pop()):
+                return day
         return None
+
+    def _begin(self, day: int) -> bool:
+        """Whether nobody has begun with it before."""
+        begun, self._begun[day] = self._begun[day], 1
+        return not begun
 
     def _at(self, when: float, kind: str, what: Any) -> None:
         heapq.heappush(self._events, (when, next(self._number), kind, what))
@@ -411,12 +419,12 @@ def lost(rate: Rates, campaign: Campaign, nodes: int, hazards: Sequence[float]) 
 
 
 def ordered(rate: Rates, campaigns: Sequence[Campaign], nodes: Sequence[int]) -> Iterator[Row]:
-    """Longest days first beside the order of days: five seeds, usual fleet."""
+    """Longest days first beside the order of days: five seeds, usual fleet; the folders cost nothing, else both wait for them."""
     for campaign in campaigns:
         for many in nodes:
             fleet, gains = USUAL._replace(nodes=many), []
             for seed in range(1, 6):
-                days = [rate.day(rows) for rows in campaign.rows(seed)]
+                days = [rate.day(rows)._replace(write_s=0.0) for rows in campaign.rows(seed)]
                 plain = Schedule(days, fleet, rate.costs, seed=seed).run()
                 longest = Schedule(days, fleet, rate.costs, order=longest_first(days), seed=seed).run()
                 gains.append(plain.makespan_s / longest.makespan_s)

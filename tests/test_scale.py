@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.scale_limits import FULL, backtests, full_at, live, table
-from bench.scale_schedule import RETRIES, Campaign, Costs, Day, Fleet, Schedule, alone, longest_first, rates
+from bench.scale_schedule import LOSSES, Campaign, Costs, Day, Fleet, Schedule, alone, longest_first, rates
 
 LENGTHS = st.lists(st.floats(1.0, 500.0), min_size=1, max_size=60)
 FLEETS = st.builds(
@@ -48,7 +48,7 @@ def test_every_day_is_counted_once_or_has_failed(lengths: list[float], fleet: Fl
     assert set(schedule.finished) <= {0, 1}
     assert found.done == sum(schedule.finished)
     assert found.done + found.failed == len(days)
-    assert found.failed == 0 or found.again > RETRIES
+    assert found.failed == 0 or found.again > LOSSES
 
 
 @given(LENGTHS, FLEETS, COSTS, st.integers(0, 5))
@@ -95,10 +95,10 @@ def test_a_lost_host_costs_at_most_its_running_days(
     assert found.again_s <= found.lost_hosts * slots * max(lengths)
 
 
-def test_a_day_whose_host_is_always_lost_fails_after_three_more_tries() -> None:
+def test_a_day_whose_host_is_always_lost_fails_after_twenty_more_tries() -> None:
     schedule = Schedule([Day(3_600.0)], Fleet(1, 1, losses_hour=1_000.0, replaced_s=1.0))
     found = schedule.run()
-    assert (found.done, found.failed, found.again) == (0, 1, 1 + RETRIES)
+    assert (found.done, found.failed, found.again) == (0, 1, 1 + LOSSES)
 
 
 def test_same_seed_same_run_and_other_seed_other_run() -> None:
@@ -130,7 +130,8 @@ def test_longest_first_is_not_worse_where_one_long_day_comes_last() -> None:
 FOUND = {
     "large_rows": 1e6, "large_rows_s": 1.5e5, "large_prepare_s": 0.3, "large_file_bytes_row": 10.0,
     "large_columns_bytes_row": 34.0,
-    "large_result_bytes_row": 1.0, "large_orders_s": 1.0, "ray_task_result_ms": 3.0, "ray_word_ms": 0.2, "holder_take_ms": 1.0,
+    "large_result_bytes_row": 1.0, "large_orders_s": 1.0, "ray_task_result_ms": 3.0, "ray_word_ms": 0.2,
+    "ray_wait_us_ref": 2.0, "holder_take_ms": 1.0,
     "overhead_ms": 10.0, "write_ms": 1.0, "write_large_ms": 11.0, "list_day_ms": 3.0, "flat_finish_s": 20.0, "flat_days": 1_000.0,
     "memory_prepared_private_mb": 110.0, "memory_prepared_private_mb_mrow": 50.0, "memory_preparing_private_mb": 110.0,
     "memory_preparing_private_mb_mrow": 100.0, "tick_us": 130.0, "order_us": 1_800.0, "names_10_asks_s": 4_000.0,
