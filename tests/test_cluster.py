@@ -1,4 +1,4 @@
-"""The Ray cluster launcher's file: what Ray's own schema says of it, and what we promise beside."""
+"""The Ray cluster launcher's files: what Ray's own schema says of them, and what we promise beside."""
 
 from __future__ import annotations
 
@@ -14,23 +14,30 @@ import yaml
 
 from tests.conftest import ROOT
 
+LOCKS = {"requirements.txt", "requirements-cluster.txt"}
+
 
 @pytest.fixture(scope="module")
 def cluster() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "cluster.yaml").read_text())
 
 
-def test_the_file_is_valid_by_rays_own_schema(cluster: dict[str, Any]) -> None:
+@pytest.fixture(scope="module", params=["cluster.yaml", "cluster.local.yaml"])
+def either(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return yaml.safe_load((ROOT / request.param).read_text())
+
+
+def test_a_file_is_valid_by_rays_own_schema(either: dict[str, Any]) -> None:
     spec = find_spec("ray")
     assert spec is not None
     assert spec.origin is not None
     schema = json.loads((Path(spec.origin).parent / "autoscaler" / "ray-schema.json").read_text())
-    jsonschema.Draft7Validator(schema).validate(cluster)
+    jsonschema.Draft7Validator(schema).validate(either)
 
 
-def test_every_node_installs_from_the_lock(cluster: dict[str, Any]) -> None:
-    mounted = {place for place, source in cluster["file_mounts"].items() if source == "requirements.txt"}
-    installs = [line for line in cluster["setup_commands"] if "pip install" in line]
+def test_every_node_installs_from_the_lock(either: dict[str, Any]) -> None:
+    mounted = {place for place, source in either["file_mounts"].items() if source in LOCKS}
+    installs = [line for line in either["setup_commands"] if "pip install" in line]
     assert len(installs) == 1
     assert "--require-hashes" in installs[0]
     assert installs[0].split()[-1] in mounted
@@ -42,10 +49,10 @@ def test_the_image_has_the_locks_ray_and_a_python_that_we_support(cluster: dict[
     assert python == "311"
 
 
-def test_ray_never_starts_without_the_token(cluster: dict[str, Any]) -> None:
-    assert any(place.endswith("/.ray/auth_token") for place in cluster["file_mounts"])
+def test_ray_never_starts_without_the_token(either: dict[str, Any]) -> None:
+    assert any(place.endswith("/.ray/auth_token") for place in either["file_mounts"])
     for role in ("head", "worker"):
-        starts = [line for line in cluster[f"{role}_start_ray_commands"] if "ray start" in line]
+        starts = [line for line in either[f"{role}_start_ray_commands"] if "ray start" in line]
         assert starts
         assert all("RAY_AUTH_MODE=token" in line for line in starts)
 
@@ -55,6 +62,12 @@ def test_nothing_is_open_to_the_world(cluster: dict[str, Any]) -> None:
     assert "0.0.0.0" not in (ROOT / "cluster.yaml").read_text()
     assert all(kind["node_config"].get("SecurityGroupIds") for kind in cluster["available_node_types"].values())
     assert "security_group" not in cluster["provider"]
+
+
+def test_the_page_and_the_jobs_of_ones_own_head_are_reached_through_ssh_alone() -> None:
+    told = (ROOT / "cluster.local.yaml").read_text()
+    assert "0.0.0.0" not in told
+    assert "--dashboard-host=127.0.0.1" in told
 
 
 def test_workers_are_on_the_spot_market_and_go_when_idle(cluster: dict[str, Any]) -> None:
