@@ -24,7 +24,7 @@ from actors.report import Run, write_report
 from actors.results import RunFolder
 from actors.sim.days import DayResult
 from actors.tasks import Job, Task
-from actors.work import Failure, Word
+from actors.work import Failure, Notice, Word
 
 RESULTS = Path("results")
 
@@ -37,6 +37,9 @@ class Watcher(Protocol):
 
     def see(self, task: Task, number: int, word: Word) -> None:
         """A word of a task."""
+
+    def tell(self, text: str) -> None:
+        """Something to know about the machines that do it."""
 
 
 class Outcome(Struct, frozen=True):
@@ -73,7 +76,11 @@ def backtest(
         resumed = days - sum(len(task.days) for task in left)
         if watcher:
             watcher.begin(left, resumed, days)
-        for number, word in worked(left, workers, address, ray):
+        for number, word in worked(job.run_id, left, workers, address, ray):
+            if isinstance(word, Notice):
+                if watcher:
+                    watcher.tell(word.text)
+                continue
             _keep(home, left[number], word)
             if watcher:
                 watcher.see(left[number], number, word)

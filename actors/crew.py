@@ -1,29 +1,23 @@
-"""Tasks given to a crew of Ray workers, here or on a cluster.
+"""Tasks given to a crew of Ray workers on this machine; and Ray itself, started here or joined.
 
 Each task is a streaming Ray task around `actors/work.py`; one whose worker died is given to another, three times. Results travel
-back over Ray (a day's are some megabytes at most) and one process writes them down, so that no day can be there twice, and
-workers need no shared folder but the store's.
+back over Ray (a day's are some megabytes at most) and one process writes them down, so that no day can be there twice. On a
+cluster the same tasks are an actor's (`actors/cluster/`).
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-from msgspec import structs
 
 from actors.compile_cache import write_alone
 from actors.errors import Exit, UserError
-from actors.graph import Plan
 from actors.tasks import Task
-from actors.work import Died, Failure, Word, alone, work
+from actors.work import Died, Failure, Word, alone, settled, work
 
 RETRIES = 3
 """How often a task is given to another worker after its worker died: a day that kills four is not unlucky."""
@@ -35,20 +29,27 @@ STORE_BYTES = 200 << 20
 """Ray's object store: some results of some megabytes wait there at once."""
 
 
-def worked(tasks: Sequence[Task], workers: int, address: str, ray: bool) -> Iterator[tuple[int, Word]]:
-    """Do the tasks by a crew, or without `ray` in this process; each word with the number of its task."""
+def worked(name: str, tasks: Sequence[Task], workers: int, address: str, ray: bool) -> Iterator[tuple[int, Word]]:
+    """Do the tasks of the run of this name by a crew here or on the cluster at an address, or without `ray` in this process.
+
+    Each word comes with the number of its task, -1 for one of no task. Raises UserError when Ray does not start or no cluster
+    answers.
+    """
     if not tasks:
         return iter(())
-    return hired(tasks, min(workers, len(tasks)), address) if ray else alone(tasks)
+    if not ray:
+        return alone(tasks)
+    if address and not ray_runs():
+        from actors.cluster.terminal import followed
+
+        return followed(name, tasks, address)
+    return hired(tasks, min(workers, len(tasks)))
 
 
-def hired(tasks: Sequence[Task], workers: int, address: str = "") -> Iterator[tuple[int, Word]]:
-    """Do the tasks on `workers` local processes, or on all of the Ray cluster at `address`.
-
-    Raises UserError when Ray does not start or no cluster answers.
-    """
-    with started(workers, address, [task.plan for task in tasks]) as (ray, plans):
-        remote = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0)(_work_there)
+def hired(tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Word]]:
+    """Do the tasks on `workers` processes of this machine. Raises UserError when Ray does not start."""
+    with ray_here(workers) as ray:
+        remote = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0)(work_there)
         lost = (
             ray.exceptions.WorkerCrashedError,
             ray.exceptions.NodeDiedError,
@@ -57,7 +58,7 @@ def hired(tasks: Sequence[Task], workers: int, address: str = "") -> Iterator[tu
         )
 
         def hire(number: int) -> Any:
-            return remote.remote(structs.replace(tasks[number], plan=plans[number]))
+            return remote.remote(tasks[number])
 
         running = {hire(number): number for number in range(len(tasks))}
         deaths = [0] * len(tasks)
@@ -65,7 +66,7 @@ def hired(tasks: Sequence[Task], workers: int, address: str = "") -> Iterator[tu
             for stream in ray.wait(list(running), timeout=POLL_S)[0]:
                 number = running[stream]
                 try:
-                    yield number, ray.get(next(stream))
+                    yield from ((number, one) for one in settled(tasks[number], ray.get(next(stream))))
                     continue
                 except StopIteration:
                     pass
@@ -83,18 +84,10 @@ def hired(tasks: Sequence[Task], workers: int, address: str = "") -> Iterator[tu
                 del running[stream]
 
 
-def _work_there(task: Task) -> Iterator[Word]:
+def work_there(task: Task) -> Iterator[Word]:
+    """What a worker of Ray's does."""
     write_alone()
     yield from work(task)
-
-
-@contextmanager
-def started(workers: int, address: str, plans: Sequence[Plan]) -> Iterator[tuple[Any, Sequence[Plan]]]:
-    """Ray, and the plans, all of one graph file, as its workers can read them. Raises UserError as `ray_here` does."""
-    with tempfile.TemporaryDirectory(prefix="astrarium-") as luggage:
-        here = bool(address) and not ray_runs()
-        with ray_here(workers, address, luggage=luggage if here else "") as ray:
-            yield ray, _pack(plans, Path(luggage)) if here else plans
 
 
 def ray_runs() -> bool:
@@ -128,18 +121,22 @@ def ray_here(cpus: int, address: str = "", namespace: str = "", luggage: str = "
         return
     _knock(address)
     here = {
+        "address": "local",  # else a Ray of somebody else's on this machine would be joined
         "num_cpus": cpus,
         "include_dashboard": False,
         "object_store_memory": STORE_BYTES,
         "_node_ip_address": "127.0.0.1",
     }
+    if luggage:
+        os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] = "1"  # a driver that is a job has a working_dir already
     there: dict[str, Any] = {"address": address, **({"runtime_env": {"working_dir": luggage}} if luggage else {})}
     wanted: dict[str, Any] = {**(there if address else here), "log_to_driver": False, "logging_level": "ERROR"}
     try:
         ray.init(namespace=namespace or None, **wanted)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = f"no Ray cluster answers at {address}" if address else "Ray does not start"
-        raise UserError(f"{where}: {str(error).strip().splitlines()[0]}", Exit.NOT_RUNNING) from error
+        hint = "" if not address or "://" in address else "; from a machine outside of the cluster write ray://HOST:10001"
+        raise UserError(f"{where}: {str(error).strip().splitlines()[0]}{hint}", Exit.NOT_RUNNING) from error
     try:
         yield ray
     finally:
@@ -148,34 +145,10 @@ def ray_here(cpus: int, address: str = "", namespace: str = "", luggage: str = "
 
 def _knock(address: str) -> None:
     """Ray tries for minutes to reach a cluster that is not there. Raises UserError when nothing listens at `host:port`."""
-    host, colon, port = address.rpartition(":")
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit() or "/" in host:
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
     except (OSError, OverflowError) as error:
         raise UserError(f"no Ray cluster answers at {address}: {error}", Exit.NOT_RUNNING) from error
-
-
-def _pack(plans: Sequence[Plan], luggage: Path) -> list[Plan]:
-    """Copy what workers elsewhere need beside the store: this program, the strategy's folder, latency tables."""
-    root = Path(__file__).resolve().parent.parent
-    for package in ("core", "actors"):
-        shutil.copytree(root / package, luggage / package, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(plans[0].strategy_file.parent, luggage / "graph", ignore=_sources_only)
-    return [_moved(plan, luggage / "graph") for plan in plans]
-
-
-def _moved(plan: Plan, folder: Path) -> Plan:
-    graph = plan.graph
-    _, _, name = graph.strategy["use"].partition(":")
-    graph = structs.replace(graph, strategy={**graph.strategy, "use": f"{plan.strategy_file.name}:{name}"})
-    if graph.latency.table:
-        table = Path(plan.folder) / graph.latency.table
-        shutil.copy(table, folder / table.name)
-        graph = structs.replace(graph, latency=structs.replace(graph.latency, table=table.name))
-    return structs.replace(plan, graph=graph, folder="graph")
-
-
-def _sources_only(folder: str, names: list[str]) -> set[str]:
-    return {name for name in names if not name.endswith(".py")}

@@ -169,10 +169,11 @@ class Plan(Struct, frozen=True):
         return _digest(msgspec.json.encode(self.graph, order="sorted"))
 
     def code_hash(self) -> str:
-        """Content hash of the strategy's folder and of this program's own source."""
+        """Content hash of this program's own source and of the strategy's folder, wherever both lie."""
         root = Path(__file__).resolve().parent.parent
-        files = sorted({*root.glob("core/**/*.py"), *root.glob("actors/**/*.py"), *self.strategy_file.parent.glob("*.py")})
-        return _digest(*(part for file in files for part in (file.name.encode(), file.read_bytes())))
+        own = [(str(file.relative_to(root)), file) for name in ("core", "actors") for file in root.glob(f"{name}/**/*.py")]
+        beside = [(file.name, file) for file in self.strategy_file.parent.glob("*.py")]
+        return _digest(*(part for name, file in (*sorted(own), *sorted(beside)) for part in (name.encode(), file.read_bytes())))
 
 
 def read(path: str | Path, overrides: Iterable[str] = ()) -> Plan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -33,6 +34,13 @@ class Task(Struct, frozen=True):
     store: str
     keys: tuple[Key, ...]
     days: tuple[str, ...]
+    data: dict[str, str] = {}
+    """The digest of each day's data that a result depends on, by `<venue>:<symbol> <day>`."""
+
+    @property
+    def labels(self) -> frozenset[str]:
+        """What it reads."""
+        return frozenset(self.data)
 
     @property
     def symbols(self) -> list[str]:
@@ -75,7 +83,9 @@ def job(plan: Plan, store: str | Path, days: str = "", instruments: Sequence[str
         spans = [tuple(chosen)] if plan.graph.carries else [(day,) for day in chosen]
         tasks += [Task(plan, located(store), members, span) for span in spans]
     tasks.sort(key=lambda task: (task.days, task.symbols))
-    data, code, parameters = dict(_data(db, tasks)), plan.code_hash(), plan.parameters_hash()
+    read = [dict(_data(db, task)) for task in tasks]
+    tasks = [structs.replace(task, data=mine) for task, mine in zip(tasks, read, strict=True)]
+    data, code, parameters = dict(ChainMap(*read)), plan.code_hash(), plan.parameters_hash()
     return Job(plan, tuple(tasks), data, code, parameters, _run_id(plan, tasks, data, code, parameters))
 
 
@@ -151,17 +161,13 @@ def _ranges(days: Sequence[str]) -> str:
     return ("... " if len(named) > NAMED_MAX else "") + ", ".join(named[-NAMED_MAX:])
 
 
-def _data(db: TickDb, tasks: Sequence[Task]) -> Iterator[tuple[str, str]]:
-    """The content of every day that a result depends on, the day before included where it is warmed up on."""
-    seen: set[tuple[Key, str]] = set()
-    for task in tasks:
-        eve = (date.fromisoformat(task.days[0]) - timedelta(days=1)).isoformat()
-        for key in task.keys:
-            days = (eve, *task.days) if task.plan.graph.warmup_minutes and eve in db.days(key) else task.days
-            for day in days:
-                if (key, day) not in seen:
-                    seen.add((key, day))
-                    yield f"{key} {day}", db.digest(key, day)
+def _data(db: TickDb, task: Task) -> Iterator[tuple[str, str]]:
+    """The content of every day that a task's result depends on, the day before included where it is warmed up on."""
+    eve = (date.fromisoformat(task.days[0]) - timedelta(days=1)).isoformat()
+    for key in task.keys:
+        days = (eve, *task.days) if task.plan.graph.warmup_minutes and eve in db.days(key) else task.days
+        for day in days:
+            yield f"{key} {day}", db.digest(key, day)
 
 
 def _table_hash(plan: Plan) -> str:

@@ -29,7 +29,7 @@ from actors.history.tickdb import TickDb
 from actors.sweep import Sweep, SweepFolder
 from actors.tasks import Job, Task, job, rehearse, resolved
 from actors.trials import Block, Trial, Tried, failed, offers
-from actors.work import Failure, Word
+from actors.work import Failure, Notice, Word
 
 __all__ = ["Sweep", "SweepJob", "sweep_job", "tune"]
 
@@ -73,6 +73,9 @@ class Watcher(Protocol):
 
     def see(self, task: Task, number: int, word: Word) -> None:
         """A word of a block; its rows are those that are new."""
+
+    def tell(self, text: str) -> None:
+        """Something to know about the machines that do it."""
 
 
 def sweep_job(
@@ -133,8 +136,9 @@ def tune(
         blocks = _blocks(work, home, workers, block)
         if watcher:
             watcher.begin(blocks, work.runs - _left(blocks, home), work.runs)
-        again = _round(home, blocks, workers, address, ray, watcher)
-        _round(home, [single for one in again for single in _singles(one, home)], workers, address, ray, watcher)
+        again = _round(work.sweep_id, home, blocks, workers, address, ray, watcher)
+        singles = [single for one in again for single in _singles(one, home)]
+        _round(f"{work.sweep_id}.singles", home, singles, workers, address, ray, watcher)
         found = Sweep(home.path, by)
         found.report()
     except OSError as error:
@@ -143,11 +147,15 @@ def tune(
 
 
 def _round(
-    home: SweepFolder, blocks: Sequence[Block], workers: int, address: str, ray: bool, watcher: Watcher | None
+    name: str, home: SweepFolder, blocks: Sequence[Block], workers: int, address: str, ray: bool, watcher: Watcher | None
 ) -> list[Block]:
     """Do blocks and write their rows down; returns those of several sets that no worker survived."""
     lost: dict[int, Block] = {}
-    for number, word in worked(blocks, workers, address, ray):
+    for number, word in worked(name, blocks, workers, address, ray):
+        if isinstance(word, Notice):
+            if watcher:
+                watcher.tell(word.text)
+            continue
         block, heard = blocks[number], word
         if isinstance(word, Failure) and len(block.trials) > 1:
             lost[number] = block
@@ -170,7 +178,9 @@ def _blocks(work: SweepJob, home: SweepFolder, workers: int, size: int) -> list[
             left = [one for one in trials if not all(home.done(_key(one, task, day)) for day in task.days)]
             most = size or _suiting(task, len(sets) * len(part.tasks), workers)
             for first in range(0, len(left), most):
-                found.append(Block(task.plan, task.store, task.keys, task.days, trials=tuple(left[first : first + most])))
+                found.append(
+                    Block(task.plan, task.store, task.keys, task.days, task.data, trials=tuple(left[first : first + most]))
+                )
     return sorted(found, key=lambda one: (one.days, one.symbols, one.trials[0].number))
 
 

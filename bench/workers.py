@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from actors.crew import hired, started
+from actors.crew import hired, ray_here
 from actors.graph import Plan, read
 from actors.history.synth import synthesize
 from actors.history.tickdb import TickDb
@@ -28,7 +28,7 @@ GRAPH = Path(__file__).resolve().parent.parent / "strategies" / "market_maker.to
 def days_on(plan: Plan, tasks: Sequence[Task], workers: int) -> tuple[float, float, list[str]]:
     """Seconds to start Ray, seconds for all tasks on warm workers, and the digests in order of task."""
     began = time.perf_counter()
-    with started(workers, "", [plan]):
+    with ray_here(workers):
         up = time.perf_counter() - began
         for _ in hired(tasks[:workers], workers):
             pass

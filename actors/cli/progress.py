@@ -86,6 +86,10 @@ class Board:
             self._note(f"failed: {task.label(word.day)}: {word.cause}")
         self._show()
 
+    def tell(self, text: str) -> None:
+        """Show a line about the machines."""
+        self._note(text)
+
     def _tried(self, task: Task, number: int, word: Tried) -> None:
         """Rows of a block; on the nodes there is more of it to come, and its next word says so."""
         self.running.pop(number, None)

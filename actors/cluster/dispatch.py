@@ -1,0 +1,293 @@
+"""The keeper's hands: machines found, looked at and given tasks, by Ray; deaths of workers and machines told apart.
+
+A machine that is refused, or whose worker says that the machine is at fault, gets nothing more until it is looked at again; what
+it has begun with may end. One that Ray declares dead gives its running tasks back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from queue import SimpleQueue
+from typing import Any, Final
+
+from actors.cluster.inspection import Found, Outfit, look
+from actors.cluster.roster import Roster
+from actors.crew import RETRIES, work_there
+from actors.tasks import Task
+from actors.work import Died, Failure, Notice, Unfit, Word
+
+LOSSES: Final = 20
+"""How often a task is begun again because its machine was lost: spot machines come and go, but a day may also bring one down."""
+POLL_S: Final = 0.05
+LOOK_S: Final = 1.0
+"""Between two looks at the cluster's list of machines."""
+AGAIN_S: Final = 30.0
+"""Until a machine that was refused is looked at again: its disk may have been cleaned."""
+PATIENCE_S: Final = 60.0
+"""While there are machines and none of them may work, before what waits is given up."""
+IDLE_S: Final = 60.0
+FIRST_IDLE_S: Final = 3.0
+"""Between two words that there are no machines; and until the first."""
+BECKONS: Final = 256
+"""Tasks that wait on purpose: they are what an autoscaler counts, and they go with their owner, so nobody pays for a run that
+ended."""
+NAMED: Final = 4
+"""Machines named in one notice; more are counted."""
+ASTRAY_S: Final = 60.0
+"""A machine's clock that is further off is told."""
+
+
+class Dispatcher:
+    """Gives tasks to machines and says what comes of them. All methods but `add` and `drop` belong to one thread."""
+
+    def __init__(self, say: Callable[[int | None, Word], None], wanted: Outfit, store: str, memory: int) -> None:
+        """`say` takes the number of a task, or None, and a word of it. `memory` is what a task is given, in bytes."""
+        import ray
+
+        self._ray: Any = ray  # its types know less than its documentation
+        self._say, self._wanted, self._store, self._memory = say, wanted, store, memory
+        self._roster = Roster()
+        self._tasks: dict[int, Task] = {}
+        self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._running: dict[Any, tuple[int, str]] = {}
+        self._looks: dict[Any, str] = {}
+        self._names: dict[str, str] = {}
+        self._slots: dict[str, int] = {}
+        self._refused: dict[str, tuple[str, float]] = {}
+        self._deaths, self._losses = Counter[int](), Counter[int]()
+        self._beckons: list[Any] = []
+        self._looked = 0.0
+        self._stuck = 0.0
+        self._said_idle = time.monotonic() - IDLE_S + FIRST_IDLE_S
+        errors = ray.exceptions
+        self._worker_lost = (errors.WorkerCrashedError, errors.OutOfMemoryError)
+        self._machine_lost = (errors.NodeDiedError, errors.ObjectLostError, errors.TaskUnschedulableError)
+        working = ray.remote(num_cpus=1, memory=memory, num_returns="streaming", max_retries=0)(work_there)
+        looking = ray.remote(num_cpus=0, max_retries=0)(look)
+        beckoning = ray.remote(num_cpus=1, memory=memory, max_retries=0)(_nothing)
+        self._remote: dict[str, Any] = {"work": working, "look": looking, "beckon": beckoning}
+
+    # --- from other threads
+
+    def add(self, tasks: Mapping[int, Task]) -> None:
+        """More tasks."""
+        self._orders.put(lambda: self._add(tasks))
+
+    def drop(self, numbers: Iterable[int]) -> None:
+        """These are not wanted any more, where nobody has begun with them."""
+        gone = tuple(numbers)
+        self._orders.put(lambda: self._roster.drop(gone))
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything is done."""
+        return self._orders.empty() and not self._roster.waiting and not self._running
+
+    # --- one thread
+
+    def turn(self) -> None:
+        """Look round, hand out, take what came."""
+        while not self._orders.empty():
+            self._orders.get()()
+        if self._tasks and time.monotonic() - self._looked > LOOK_S:
+            self._looked = time.monotonic()
+            self._look_round()
+            self._beckon()
+            self._give_up()
+        self._judge()
+        for number, machine in self._roster.hand_out():
+            stream = self._pinned("work", machine).remote(self._tasks[number])
+            self._running[stream] = (number, machine)
+        self._collect()
+
+    def _add(self, tasks: Mapping[int, Task]) -> None:
+        self._tasks |= tasks
+        self._roster.add({number: task.labels for number, task in tasks.items()})
+
+    def _pinned(self, what: str, machine: str) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        return self._remote[what].options(scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False))
+
+    def _look_round(self) -> None:
+        """Who came, who went, who may be asked again."""
+        alive: dict[str, int] = {}
+        nodes: list[dict[str, Any]] = self._ray.nodes()
+        for node in nodes:
+            if node["Alive"] and (slots := self._slots_of(node["Resources"])):
+                alive[node["NodeID"]] = slots
+                self._names.setdefault(node["NodeID"], node["NodeManagerAddress"])
+        for gone in self._slots.keys() - alive.keys():
+            self._lost(gone)
+        now = time.monotonic()
+        plan = next(iter(self._tasks.values())).plan
+        for machine, slots in alive.items():
+            again = machine in self._refused and now - self._refused[machine][1] > AGAIN_S
+            if again or machine not in self._slots:
+                self._slots[machine] = slots
+                if again:
+                    self._refused[machine] = (self._refused[machine][0], now)
+                self._looks[self._pinned("look", machine).remote(plan, self._store, self._wanted)] = machine
+
+    def _slots_of(self, resources: Mapping[str, float]) -> int:
+        cores = int(resources.get("CPU", 0))
+        return min(cores, int(resources.get("memory", 0) // self._memory)) if self._memory else cores
+
+    def _judge(self) -> None:
+        """Take in what machines were found to be."""
+        if not self._looks:
+            return
+        ready, _ = self._ray.wait(list(self._looks), num_returns=len(self._looks), timeout=0)
+        fit = []
+        for answer in ready:
+            machine = self._looks.pop(answer)
+            try:
+                found: Found = self._ray.get(answer)
+            except self._machine_lost:
+                continue
+            except self._ray.exceptions.RayError as error:
+                self._refuse(machine, _last_line(error))
+                continue
+            if machine not in self._slots:
+                continue
+            self._names[machine] = f"{found.name} ({self._names[machine].rpartition('(')[2].rstrip(')')})"
+            if found.trouble:
+                self._refuse(machine, found.trouble)
+                continue
+            self._refused.pop(machine, None)
+            self._roster.join(machine, self._names[machine], self._slots[machine], found.held)
+            fit.append(machine)
+            astray = found.wall - time.time()
+            if abs(astray) > ASTRAY_S:
+                self._tell(f"{self._names[machine]}: its clock is {astray:+,.0f} s off; a simulated day does not read it")
+        self._welcome(fit)
+
+    def _welcome(self, fit: list[str]) -> None:
+        if fit:
+            slots = sum(self._slots[one] for one in fit)
+            who = ", ".join(sorted(self._names[one] for one in fit)) if len(fit) <= NAMED else f"{len(fit)} machines"
+            self._tell(f"{who} {'takes' if len(fit) == 1 else 'take'} part: {slots} day{'s' if slots != 1 else ''} at a time")
+
+    def _refuse(self, machine: str, why: str) -> None:
+        before = self._refused.get(machine, ("", 0.0))[0]
+        self._refused[machine] = (why, time.monotonic())
+        self._roster.close(machine)
+        if why != before:
+            self._tell(f"{self._names[machine]} is given no days: {why}")
+
+    def _lost(self, machine: str) -> None:
+        del self._slots[machine]
+        self._refused.pop(machine, None)
+        for stream in [one for one, (_, where) in self._running.items() if where == machine]:
+            del self._running[stream]
+        took_part = machine in self._roster.machines
+        lost = self._roster.leave(machine)
+        for number in lost:
+            self._again(number)
+        if not took_part:
+            return
+        begun = f"; the {len(lost)} that it had begun with are done again elsewhere" if lost else ""
+        self._tell(f"{self._names[machine]} is lost{begun}")
+
+    def _again(self, number: int) -> None:
+        """A machine was lost with a task; one that takes machines with it is given up."""
+        self._losses[number] += 1
+        if self._losses[number] > LOSSES:
+            self._roster.drop([number])
+            self._fail(number, f"the machine that did it was lost {self._losses[number]} times")
+
+    def _tell(self, text: str) -> None:
+        self._say(None, Notice(text))
+
+    # --- words of tasks
+
+    def _collect(self) -> None:
+        """Take every word that is there; wait a little where there is none."""
+        streams = list(self._running)
+        if not streams:
+            time.sleep(POLL_S)
+            return
+        ready, rest = self._ray.wait(streams, num_returns=1, timeout=POLL_S)
+        if ready and rest:
+            ready += self._ray.wait(rest, num_returns=len(rest), timeout=0)[0]
+        for stream in ready:
+            if stream in self._running:  # not of a machine that the one before was lost with
+                self._hear(stream)
+
+    def _hear(self, stream: Any) -> None:
+        number, machine = self._running[stream]
+        try:
+            word: Word = self._ray.get(next(stream))
+        except StopIteration:
+            self._end(stream)
+        except self._worker_lost as error:
+            self._end(stream, again=True)
+            self._died(number, error)
+        except self._machine_lost:
+            self._lost(machine)
+        except self._ray.exceptions.RuntimeEnvSetupError as error:
+            self._end(stream, again=True)
+            self._refuse(machine, _last_line(error))
+        except self._ray.exceptions.RayError as error:
+            self._end(stream)
+            self._fail(number, _last_line(error), str(error))
+        else:
+            if isinstance(word, Unfit):
+                self._end(stream, again=True)
+                self._refuse(machine, word.cause)
+            else:
+                self._say(number, word)
+
+    def _end(self, stream: Any, again: bool = False) -> None:
+        number, machine = self._running.pop(stream)
+        (self._roster.again if again else self._roster.done)(machine, number)
+
+    def _died(self, number: int, error: Exception) -> None:
+        self._deaths[number] += 1
+        if self._deaths[number] <= RETRIES:
+            self._say(number, Died(self._deaths[number]))
+            return
+        self._roster.drop([number])
+        why = "out of memory" if isinstance(error, self._ray.exceptions.OutOfMemoryError) else "killed, or out of memory"
+        self._fail(number, f"its worker died {self._deaths[number]} times: {why}")
+
+    def _fail(self, number: int, cause: str, text: str = "") -> None:
+        for day in self._tasks[number].days:
+            self._say(number, Failure(day, cause, text))
+
+    # --- too few machines
+
+    def _beckon(self) -> None:
+        """Have as many tasks wait as an autoscaler should make room for."""
+        if self._beckons:
+            self._beckons = self._ray.wait(self._beckons, num_returns=len(self._beckons), timeout=0)[1]
+        wanted = 0 if self._roster.free else min(self._roster.waiting, BECKONS)
+        for one in self._beckons[wanted:]:
+            self._ray.cancel(one, force=False)
+        self._beckons = self._beckons[:wanted]
+        self._beckons += [self._remote["beckon"].remote() for _ in range(wanted - len(self._beckons))]
+
+    def _give_up(self) -> None:
+        """Nobody works, nobody may, and somebody is there: after a while that is the run's failure."""
+        now = time.monotonic()
+        idle = self._roster.waiting and not self._running and not self._roster.slots
+        if idle and not self._slots and now - self._said_idle > IDLE_S:
+            self._said_idle = now
+            self._tell("waiting for machines: the cluster has none with a core and memory for a day yet")
+        stuck = idle and self._slots and self._slots.keys() <= self._refused.keys()
+        self._stuck = (self._stuck or now) if stuck else 0.0
+        if self._stuck and now - self._stuck > PATIENCE_S:
+            each = "; ".join(f"{self._names[one]}: {why}" for one, (why, _) in self._refused.items())
+            for number in self._roster.give_up():
+                self._fail(number, f"no machine may do it: {each}")
+
+
+def _nothing() -> None:
+    """Room is wanted."""
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

@@ -1,0 +1,95 @@
+"""A machine looked at before it is given work: the run's own code and the lock's packages, the store, room on its disk.
+
+`look` runs there. A machine that differs is refused in words, because its results would not be the run's: a fill that depends
+on where it was computed is worth nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+import tempfile
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from actors.graph import Plan
+
+PACKAGES: Final = ("numpy", "numba", "llvmlite", "msgspec", "ray", "tables", "pandas")
+"""What results, or words between machines, depend on."""
+ROOM_MB: Final = 200
+"""Free on the disk of temporary files, for whatever Ray and numba write there."""
+
+
+class Outfit(Struct, frozen=True):
+    """What every machine of a run must have alike: the content of the code, and versions by name."""
+
+    code: str
+    versions: dict[str, str]
+
+
+class Found(Struct, frozen=True):
+    """What a machine was found to be. `trouble` is why it cannot take part, or "". `wall` is its clock, seconds since 1970."""
+
+    name: str
+    trouble: str
+    wall: float
+    held: frozenset[str] = frozenset()
+    """The labels of the days whose data is there already."""
+
+
+def outfit(plan: Plan) -> Outfit:
+    """What this process has."""
+    return Outfit(plan.code_hash(), {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}})
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"
+
+
+def look(plan: Plan, store: str, wanted: Outfit) -> Found:
+    """Look at the machine that this runs on."""
+    trouble = _differs(outfit(plan), wanted) or _full() or _blind(store)
+    held = frozenset() if trouble else _held(store)
+    return Found(socket.gethostname(), trouble, time.time(), held)
+
+
+def _differs(mine: Outfit, wanted: Outfit) -> str:
+    if mine.code != wanted.code:
+        where = Path(__file__).resolve().parent.parent.parent
+        return (
+            f"it runs other code ({mine.code[:12]} in {where}) than the run ({wanted.code[:12]}): "
+            "remove what stands before the run's own folder on its Python path"
+        )
+    for name, there in wanted.versions.items():
+        if mine.versions[name] != there:
+            return f"it has {name} {mine.versions[name]}, the run began with {there}: install both from one lock"
+    return ""
+
+
+def _full() -> str:
+    folder = tempfile.gettempdir()
+    free = shutil.disk_usage(folder).free >> 20
+    return f"its disk is full: {free} MB are free in {folder}, {ROOM_MB} are needed" if free < ROOM_MB else ""
+
+
+def _blind(store: str) -> str:
+    if "://" in store or os.path.isdir(store):
+        return ""
+    return f"it does not see the store at {store}: mount it at the same path there, or name it by a URL"
+
+
+def _held(store: str) -> frozenset[str]:
+    if "://" not in store:
+        return frozenset()
+    from actors.history.daycache import held
+
+    return frozenset(held(store))

@@ -1,0 +1,175 @@
+"""A run's keeper: an actor on the cluster's head that hands out its tasks and keeps what comes of them until it is fetched.
+
+The run is the keeper's and not its terminal's. A terminal attaches, fetches words and says which it has written down; one that
+goes away changes nothing, and the same command, typed again, attaches anew. Progress takes a latest lane, results and notices an
+every lane: a word is kept until its receipt, in memory as far as that is bounded and then on disk.
+
+Who does which task is the dispatcher's affair (`actors/cluster/dispatch.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import tempfile
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Condition, Thread
+from typing import Final
+
+from msgspec import Struct
+
+from actors.cluster.dispatch import Dispatcher
+from actors.cluster.inspection import Outfit
+from actors.sim.days import Progress
+from actors.tasks import Task
+from actors.work import Notice, Word
+
+ALONE_S: Final = 24 * 3600.0
+"""A keeper whose run is over and whose terminal is away ends itself after so long, and what it kept with it."""
+SHELF_BYTES: Final = 256 << 20
+BATCH_BYTES: Final = 16 << 20
+LAST_WORDS_S: Final = 5.0
+
+
+class Batch(Struct, frozen=True):
+    """What a terminal fetches: words of tasks by their keys, numbered from `first` on, and how far running tasks are."""
+
+    first: int
+    words: tuple[tuple[str, Word], ...]
+    progress: dict[str, Progress]
+    over: bool
+    """Nothing comes after these."""
+
+
+class Superseded(Exception):
+    """Another terminal has attached since."""
+
+
+class Shelf:
+    """Words that nobody has written down yet, the oldest first, as bytes in memory or files on disk."""
+
+    def __init__(self) -> None:
+        self.first = 1
+        self._items: deque[bytes | Path] = deque()
+        self._held = 0
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def last(self) -> int:
+        """The number of the newest."""
+        return self.first + len(self._items) - 1
+
+    def put(self, key: str, word: Word) -> None:
+        """Add one."""
+        content = pickle.dumps((key, word))
+        if self._held + len(content) <= SHELF_BYTES:
+            self._held += len(content)
+            self._items.append(content)
+            return
+        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="astrarium-run-")
+        path = Path(self._folder.name, str(self.last + 1))
+        path.write_bytes(content)
+        self._items.append(path)
+
+    def receipt(self, number: int) -> None:
+        """All up to this one are written down."""
+        while self._items and self.first <= number:
+            item = self._items.popleft()
+            self.first += 1
+            if isinstance(item, Path):
+                item.unlink()
+            else:
+                self._held -= len(item)
+
+    def oldest(self) -> tuple[tuple[str, Word], ...]:
+        """The oldest words, at least one where there is one, some megabytes together."""
+        found: list[tuple[str, Word]] = []
+        size = 0
+        for item in self._items:
+            content = item.read_bytes() if isinstance(item, Path) else item
+            size += len(content)
+            if found and size > BATCH_BYTES:
+                break
+            found.append(pickle.loads(content))  # noqa: S301 (our own words, of a file that only we can write)
+        return tuple(found)
+
+
+class Keeper:
+    """Holds one run. Its methods are called by terminals, over Ray; a thread of its own does the work."""
+
+    def __init__(self, wanted: Outfit, store: str, memory: int) -> None:
+        """`memory` is what a task is given, in bytes."""
+        self._changed = Condition()
+        self._shelf, self._progress = Shelf(), dict[str, Progress]()
+        self._keys: list[str] = []
+        self._terminal, self._over = 0, False
+        self._asked = time.monotonic()
+        self._dispatcher = Dispatcher(self._say, wanted, store, memory)
+        Thread(target=self._live, name="keeper", daemon=True).start()
+
+    # --- by a terminal
+
+    def attach(self, tasks: Sequence[tuple[str, Task]]) -> int:
+        """A terminal wants these tasks done, by their keys, and takes over from any other. Returns the number to say it by."""
+        with self._changed:
+            self._terminal += 1
+            known, wanted = set(self._keys), {key for key, _ in tasks}
+            self._dispatcher.drop(number for number, key in enumerate(self._keys) if key not in wanted)
+            fresh = [(key, task) for key, task in tasks if key not in known]
+            self._dispatcher.add({len(self._keys) + place: task for place, (_, task) in enumerate(fresh)})
+            self._keys += [key for key, _ in fresh]
+            self._over = self._over and not fresh
+            self._changed.notify_all()
+            return self._terminal
+
+    def words(self, terminal: int, receipt: int, seconds: float) -> Batch:
+        """What is new since, waiting for it so long; everything up to `receipt` is written down. Raises Superseded."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            self._asked = time.monotonic()
+            self._shelf.receipt(receipt)
+            while terminal == self._terminal:
+                found, progress = self._shelf.oldest(), self._progress
+                over = self._over and len(found) == self._shelf.last - self._shelf.first + 1
+                left = until - time.monotonic()
+                if found or progress or over or left <= 0:
+                    self._progress = {}
+                    return Batch(self._shelf.first, found, progress, over)
+                self._changed.wait(left)
+        raise Superseded("another terminal has taken this run over")
+
+    # --- its own thread
+
+    def _live(self) -> None:
+        try:
+            while True:
+                self._dispatcher.turn()
+                self._rest()
+        except BaseException as error:  # noqa: BLE001 - told, because nobody else would
+            self._say(None, Notice(f"the run's keeper dies: {type(error).__name__}: {error}"))
+            time.sleep(LAST_WORDS_S)
+            os._exit(1)
+
+    def _rest(self) -> None:
+        """There is nothing to do while everything is done."""
+        with self._changed:
+            if self._dispatcher.idle and not self._over:
+                self._over = True
+                self._changed.notify_all()
+            if self._over:
+                if time.monotonic() - self._asked > ALONE_S:
+                    os._exit(0)
+                self._changed.wait(1.0)
+
+    def _say(self, number: int | None, word: Word) -> None:
+        with self._changed:
+            key = "" if number is None else self._keys[number]
+            if isinstance(word, Progress):
+                self._progress[key] = word
+            else:
+                self._progress.pop(key, None)
+                self._shelf.put(key, word)
+            self._changed.notify_all()
