@@ -19,7 +19,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -327,6 +327,7 @@ def longest_first(days: Sequence[Day]) -> list[int]:
 
 NODES_MAX: Final = 1_500
 """More are not simulated."""
+QUESTIONS: Final = ("all of it, cold", "the same, columns compressed by the workers")
 Row = dict[str, object]
 
 
@@ -348,13 +349,13 @@ def told(question: str, case: str, days: int, fleet: Fleet, found: Outcome, besi
     }
 
 
-def grown(rate: Rates, campaigns: Sequence[Campaign], nodes: Sequence[int]) -> Iterator[Row]:
+def grown(question: str, rate: Rates, campaigns: Sequence[Campaign], nodes: Sequence[int]) -> Iterator[Row]:
     """Everything at once: cold caches, slow hosts, losses."""
     for campaign in campaigns:
         days = [rate.day(rows) for rows in campaign.rows(1)]
         for many in nodes:
             fleet = USUAL._replace(nodes=many)
-            yield told("all of it, cold", campaign.told, len(days), fleet, Schedule(days, fleet, rate.costs, seed=1).run())
+            yield told(question, campaign.told, len(days), fleet, Schedule(days, fleet, rate.costs, seed=1).run())
 
 
 def warm(rate: Rates, campaign: Campaign, nodes: Sequence[int]) -> Iterator[Row]:
@@ -437,17 +438,18 @@ def drawn(rows: Sequence[Row], path: Path) -> None:
     import plotly.graph_objects as go
     from plotly.subplots import make_subplots
 
-    whole = [row for row in rows if row["question"] == "all of it, cold"]
+    whole = [row for row in rows if row["question"] in QUESTIONS]
     cases = list(dict.fromkeys(str(row["days x instruments"]) for row in whole))
-    figure = make_subplots(1, len(cases), subplot_titles=[f"{case} days x instruments" for case in cases], shared_yaxes=True)
+    titles = [f"{case} days x instruments, {question}" for question in QUESTIONS for case in cases]
+    figure = make_subplots(len(QUESTIONS), len(cases), subplot_titles=titles, shared_yaxes=True)
     looks = {"efficiency": "#1f6f8b", "head busy": "#c0504d", "writer busy": "#e0a030", "storage busy": "#888888"}
-    for column, case in enumerate(cases, 1):
-        mine = [row for row in whole if row["days x instruments"] == case]
+    for number, (question, case) in enumerate(product(QUESTIONS, cases)):
+        mine = [row for row in whole if row["question"] == question and row["days x instruments"] == case]
+        at = {"row": number // len(cases) + 1, "col": number % len(cases) + 1}
         for name, colour in looks.items():
             points = {"x": [row["nodes"] for row in mine], "y": [row[name] for row in mine]}
-            figure.add_trace(
-                go.Scatter(**points, name=name, line_color=colour, legendgroup=name, showlegend=column == 1), row=1, col=column
-            )
+            line = go.Scatter(**points, name=name, line_color=colour, legendgroup=name, showlegend=number == 0)
+            figure.add_trace(line, **at)
     figure.update_xaxes(type="log", title="nodes of 16 cores")
     figure.update_yaxes(range=[0, 1.05])
     figure.update_layout(title="What more hosts give", template="plotly_white")
@@ -468,9 +470,12 @@ def main() -> None:
     usual = found.get("said_rows_median_s", 800.0) * 86_400 / 10
     month, year, wide = Campaign(100, 30, usual), Campaign(1_000, 365, usual), Campaign(10_000, 30, usual)
     small = options.quick
+    spread = rate._replace(write_s_row=0.0)
+    campaigns = [month] if small else [month, year, wide]
     rows = [
-        *grown(rate, [month] if small else [month, year, wide], (1, 10, 100, 1_000)),
-        *warm(rate, month if small else wide, (10, 100) if small else (10, 100, 1_000)),
+        *grown(QUESTIONS[0], rate, campaigns, (1, 10, 100, 1_000)),
+        *grown(QUESTIONS[1], spread, campaigns, (1, 10, 100, 1_000)),
+        *warm(spread, month if small else wide, (10, 100) if small else (10, 100, 1_000)),
         *one_by_one(rate, [claim for claim in full_at(found) if not small or claim[2] < 100]),
         *lost(rate, month if small else Campaign(1_000, 30, usual), 10 if small else 100, (0.05, 0.5)),
         *ordered(rate, [month], (10, 50, 100) if small else (10, 50, 100, 200)),
