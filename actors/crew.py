@@ -133,6 +133,8 @@ def ray_here(cpus: int, address: str = "", namespace: str = "", luggage: str = "
     wanted: dict[str, Any] = {**(there if address else here), "log_to_driver": False, "logging_level": "ERROR"}
     try:
         ray.init(namespace=namespace or None, **wanted)
+    except ImportError as error:
+        raise UserError(f"{address} needs what `pip install -r requirements-cluster.txt` brings: {error}") from error
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = f"no Ray cluster answers at {address}" if address else "Ray does not start"
         hint = "" if not address or "://" in address else "; from a machine outside of the cluster write ray://HOST:10001"

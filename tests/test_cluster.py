@@ -12,9 +12,10 @@ import jsonschema
 import pytest
 import yaml
 
+from actors.live.placement import LIVE
 from tests.conftest import ROOT
 
-LOCKS = {"requirements.txt", "requirements-cluster.txt"}
+LOCK = "requirements-cluster.txt"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def test_a_file_is_valid_by_rays_own_schema(either: dict[str, Any]) -> None:
 
 
 def test_every_node_installs_from_the_lock(either: dict[str, Any]) -> None:
-    mounted = {place for place, source in either["file_mounts"].items() if source in LOCKS}
+    mounted = {place for place, source in either["file_mounts"].items() if source == LOCK}
     installs = [line for line in either["setup_commands"] if "pip install" in line]
     assert len(installs) == 1
     assert "--require-hashes" in installs[0]
@@ -45,7 +46,7 @@ def test_every_node_installs_from_the_lock(either: dict[str, Any]) -> None:
 
 def test_the_image_has_the_locks_ray_and_a_python_that_we_support(cluster: dict[str, Any]) -> None:
     version, python = re.fullmatch(r"rayproject/ray:([\d.]+)-py(\d+)", cluster["docker"]["image"]).groups()  # type: ignore[union-attr]
-    assert f"ray=={version} " in (ROOT / "requirements.txt").read_text()
+    assert f"ray=={version} " in (ROOT / LOCK).read_text()
     assert python == "311"
 
 
@@ -64,13 +65,15 @@ def test_nothing_is_open_to_the_world(cluster: dict[str, Any]) -> None:
     assert "security_group" not in cluster["provider"]
 
 
-def test_the_page_and_the_jobs_of_ones_own_head_are_reached_through_ssh_alone() -> None:
-    told = (ROOT / "cluster.local.yaml").read_text()
+def test_the_page_and_the_jobs_of_a_head_are_reached_through_ssh_alone(either: dict[str, Any]) -> None:
+    told = " ".join(either["head_start_ray_commands"])
     assert "0.0.0.0" not in told
     assert "--dashboard-host=127.0.0.1" in told
 
 
-def test_workers_are_on_the_spot_market_and_go_when_idle(cluster: dict[str, Any]) -> None:
-    worker = cluster["available_node_types"]["worker"]
-    assert worker["node_config"]["InstanceMarketOptions"]["MarketType"] == "spot"
-    assert worker["min_workers"] == 0
+def test_days_run_on_the_spot_market_and_trading_does_not(cluster: dict[str, Any]) -> None:
+    kinds = cluster["available_node_types"]
+    assert kinds["days"]["node_config"]["InstanceMarketOptions"]["MarketType"] == "spot"
+    assert kinds["days"]["min_workers"] == 0
+    assert "InstanceMarketOptions" not in kinds["live"]["node_config"]
+    assert kinds["live"]["resources"] == {"CPU": 0, LIVE: 1}  # and no day runs beside it

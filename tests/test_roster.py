@@ -21,8 +21,8 @@ def roster(days: int = 12) -> Roster:
 
 def test_days_go_where_their_data_is_and_the_others_to_whoever_is_free() -> None:
     made = roster(6)
-    made.join("a", "a", 2, held=[DAYS[4], DAYS[5]])
-    made.join("b", "b", 2)
+    made.join("a", 2, held=[DAYS[4], DAYS[5]])
+    made.join("b", 2)
     given_out = dict(made.hand_out())
     assert {number for number, machine in given_out.items() if machine == "a"} == {4, 5}
     assert {number for number, machine in given_out.items() if machine == "b"} == {0, 1}
@@ -30,15 +30,15 @@ def test_days_go_where_their_data_is_and_the_others_to_whoever_is_free() -> None
 
 def test_nobody_is_idle_while_there_is_work_even_if_another_holds_its_data() -> None:
     made = roster(4)
-    made.join("a", "a", 1, held=DAYS[:4])
-    made.join("b", "b", 1)
+    made.join("a", 1, held=DAYS[:4])
+    made.join("b", 1)
     assert dict(made.hand_out()) == {0: "a", 3: "b"}
 
 
 def test_what_a_lost_machine_had_begun_with_is_done_again_and_first() -> None:
     made = roster(5)
-    made.join("a", "a", 2)
-    made.join("b", "b", 1)
+    made.join("a", 2)
+    made.join("b", 1)
     begun = dict(made.hand_out())
     mine = sorted(number for number, machine in begun.items() if machine == "a")
     assert made.leave("a") == mine
@@ -49,12 +49,12 @@ def test_what_a_lost_machine_had_begun_with_is_done_again_and_first() -> None:
 
 def test_a_closed_machine_gets_nothing_more_until_it_joins_again_and_keeps_what_it_does() -> None:
     made = roster(4)
-    made.join("a", "a", 2, held=DAYS[:4])
+    made.join("a", 2, held=DAYS[:4])
     assert len(dict(made.hand_out())) == 2
     made.close("a")
     made.done("a", 0)
     assert not dict(made.hand_out())
-    made.join("a", "a", 2, held=DAYS[:4])
+    made.join("a", 2, held=DAYS[:4])
     assert dict(made.hand_out()) == {2: "a"}
     made.done("a", 1)
     assert dict(made.hand_out()) == {3: "a"}
@@ -63,7 +63,7 @@ def test_a_closed_machine_gets_nothing_more_until_it_joins_again_and_keeps_what_
 def test_a_day_that_waits_is_not_done_once_it_is_dropped() -> None:
     made = roster(3)
     made.drop([1])
-    made.join("a", "a", 3)
+    made.join("a", 3)
     assert sorted(dict(made.hand_out())) == [0, 2]
 
 
@@ -71,7 +71,7 @@ def test_a_day_that_waits_is_not_done_once_it_is_dropped() -> None:
 def test_free_slots_are_filled_as_far_as_there_is_work(slots: list[int], days: int) -> None:
     made = roster(days)
     for place, count in enumerate(slots):
-        made.join(str(place), str(place), count)
+        made.join(str(place), count)
     assert len(dict(made.hand_out())) == min(sum(slots), days)
     assert made.free == max(sum(slots) - days, 0)
 
@@ -94,7 +94,7 @@ class Cluster(RuleBasedStateMachine):
     @rule(slots=st.integers(0, 3), held=st.sets(st.sampled_from(DAYS)))
     def a_machine_comes(self, slots: int, held: set[str]) -> None:
         self.came += 1
-        self.roster.join(str(self.came), str(self.came), slots, held)
+        self.roster.join(str(self.came), slots, held)
 
     @precondition(lambda self: self.roster.machines)
     @rule(data=st.data())
@@ -109,7 +109,7 @@ class Cluster(RuleBasedStateMachine):
     @rule(data=st.data(), back=st.booleans(), held=st.sets(st.sampled_from(DAYS)))
     def a_machine_is_refused_or_comes_back(self, data: st.DataObject, back: bool, held: set[str]) -> None:
         machine = data.draw(st.sampled_from(sorted(self.roster.machines)))
-        self.roster.join(machine, machine, 2, held) if back else self.roster.close(machine)
+        self.roster.join(machine, 2, held) if back else self.roster.close(machine)
 
     @rule()
     def days_are_given_out(self) -> None:
@@ -133,11 +133,11 @@ class Cluster(RuleBasedStateMachine):
     @invariant()
     def every_day_is_somewhere_once(self) -> None:
         assert self.roster.waiting + len(self.running) + sum(self.done.values()) == self.days
-        for machine in self.roster.machines.values():
-            assert machine.running == {number for number, where in self.running.items() if where == machine.name}
+        for name, machine in self.roster.machines.items():
+            assert machine.running == {number for number, where in self.running.items() if where == name}
 
     def teardown(self) -> None:
-        self.roster.join("last", "last", self.days + 100)
+        self.roster.join("last", self.days + 100)
         for number, _ in self.roster.hand_out():
             self.done[number] += 1
         assert sum(self.done.values()) + len(self.running) == self.days

@@ -65,7 +65,8 @@ def grid(
     ray
         With --no-ray everything runs in this process.
     address
-        Join the Ray cluster at this address instead; its machines must see a store in a folder under the same path.
+        Have a Ray cluster do it: auto on one of its machines, else ray://HOST:10001. Its machines must see a store in a folder
+        under the same path. The run goes on without this terminal; the same command comes back to it, Ctrl-C ends it.
     results
         Where the sweep's folder is put.
     yes

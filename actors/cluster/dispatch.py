@@ -1,4 +1,4 @@
-"""The keeper's hands: machines found, looked at and given tasks, by Ray; deaths of workers and machines told apart.
+"""The keeper's hands: tasks given to machines by Ray, and what came of them; deaths of workers and machines told apart.
 
 A machine that is refused, or whose worker says that the machine is at fault, gets nothing more until it is looked at again; what
 it has begun with may end. One that Ray declares dead gives its running tasks back.
@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 from typing import Any, Final
 
-from actors.cluster.inspection import Found, Outfit, look
+from actors.cluster.inspection import Outfit
+from actors.cluster.machines import Machines, last_line, pinned
 from actors.cluster.roster import Roster
 from actors.crew import RETRIES, work_there
 from actors.tasks import Task
@@ -23,8 +24,6 @@ LOSSES: Final = 20
 POLL_S: Final = 0.05
 LOOK_S: Final = 1.0
 """Between two looks at the cluster's list of machines."""
-AGAIN_S: Final = 30.0
-"""Until a machine that was refused is looked at again: its disk may have been cleaned."""
 PATIENCE_S: Final = 60.0
 """While there are machines and none of them may work, before what waits is given up."""
 IDLE_S: Final = 60.0
@@ -33,10 +32,6 @@ FIRST_IDLE_S: Final = 3.0
 BECKONS: Final = 256
 """Tasks that wait on purpose: they are what an autoscaler counts, and they go with their owner, so nobody pays for a run that
 ended."""
-NAMED: Final = 4
-"""Machines named in one notice; more are counted."""
-ASTRAY_S: Final = 60.0
-"""A machine's clock that is further off is told."""
 
 
 class Dispatcher:
@@ -47,15 +42,12 @@ class Dispatcher:
         import ray
 
         self._ray: Any = ray  # its types know less than its documentation
-        self._say, self._wanted, self._store, self._memory = say, wanted, store, memory
+        self._say = say
+        self._machines = Machines(ray, self._tell, wanted, store, memory)
         self._roster = Roster()
         self._tasks: dict[int, Task] = {}
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running: dict[Any, tuple[int, str]] = {}
-        self._looks: dict[Any, str] = {}
-        self._names: dict[str, str] = {}
-        self._slots: dict[str, int] = {}
-        self._refused: dict[str, tuple[str, float]] = {}
         self._deaths, self._losses = Counter[int](), Counter[int]()
         self._beckons: list[Any] = []
         self._looked = 0.0
@@ -64,10 +56,8 @@ class Dispatcher:
         errors = ray.exceptions
         self._worker_lost = (errors.WorkerCrashedError, errors.OutOfMemoryError)
         self._machine_lost = (errors.NodeDiedError, errors.ObjectLostError, errors.TaskUnschedulableError)
-        working = ray.remote(num_cpus=1, memory=memory, num_returns="streaming", max_retries=0)(work_there)
-        looking = ray.remote(num_cpus=0, max_retries=0)(look)
-        beckoning = ray.remote(num_cpus=1, memory=memory, max_retries=0)(_nothing)
-        self._remote: dict[str, Any] = {"work": working, "look": looking, "beckon": beckoning}
+        self._work: Any = ray.remote(num_cpus=1, memory=memory, num_returns="streaming", max_retries=0)(work_there)
+        self._nothing: Any = ray.remote(num_cpus=1, memory=memory, max_retries=0)(_nothing)
 
     # --- from other threads
 
@@ -93,103 +83,35 @@ class Dispatcher:
             self._orders.get()()
         if self._tasks and time.monotonic() - self._looked > LOOK_S:
             self._looked = time.monotonic()
-            self._look_round()
+            for gone in self._machines.round(next(iter(self._tasks.values())).plan):
+                self._lost(gone)
             self._beckon()
             self._give_up()
-        self._judge()
+        for machine, found in self._machines.fit():
+            self._roster.join(machine, self._machines.slots[machine], found.held)
         for number, machine in self._roster.hand_out():
-            stream = self._pinned("work", machine).remote(self._tasks[number])
-            self._running[stream] = (number, machine)
+            self._running[pinned(self._work, machine).remote(self._tasks[number])] = (number, machine)
         self._collect()
 
     def _add(self, tasks: Mapping[int, Task]) -> None:
         self._tasks |= tasks
         self._roster.add({number: task.labels for number, task in tasks.items()})
 
-    def _pinned(self, what: str, machine: str) -> Any:
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        return self._remote[what].options(scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False))
-
-    def _look_round(self) -> None:
-        """Who came, who went, who may be asked again."""
-        alive: dict[str, int] = {}
-        nodes: list[dict[str, Any]] = self._ray.nodes()
-        for node in nodes:
-            if node["Alive"] and (slots := self._slots_of(node["Resources"])):
-                alive[node["NodeID"]] = slots
-                self._names.setdefault(node["NodeID"], node["NodeManagerAddress"])
-        for gone in self._slots.keys() - alive.keys():
-            self._lost(gone)
-        now = time.monotonic()
-        plan = next(iter(self._tasks.values())).plan
-        for machine, slots in alive.items():
-            again = machine in self._refused and now - self._refused[machine][1] > AGAIN_S
-            if again or machine not in self._slots:
-                self._slots[machine] = slots
-                if again:
-                    self._refused[machine] = (self._refused[machine][0], now)
-                self._looks[self._pinned("look", machine).remote(plan, self._store, self._wanted)] = machine
-
-    def _slots_of(self, resources: Mapping[str, float]) -> int:
-        cores = int(resources.get("CPU", 0))
-        return min(cores, int(resources.get("memory", 0) // self._memory)) if self._memory else cores
-
-    def _judge(self) -> None:
-        """Take in what machines were found to be."""
-        if not self._looks:
-            return
-        ready, _ = self._ray.wait(list(self._looks), num_returns=len(self._looks), timeout=0)
-        fit = []
-        for answer in ready:
-            machine = self._looks.pop(answer)
-            try:
-                found: Found = self._ray.get(answer)
-            except self._machine_lost:
-                continue
-            except self._ray.exceptions.RayError as error:
-                self._refuse(machine, _last_line(error))
-                continue
-            if machine not in self._slots:
-                continue
-            self._names[machine] = f"{found.name} ({self._names[machine].rpartition('(')[2].rstrip(')')})"
-            if found.trouble:
-                self._refuse(machine, found.trouble)
-                continue
-            self._refused.pop(machine, None)
-            self._roster.join(machine, self._names[machine], self._slots[machine], found.held)
-            fit.append(machine)
-            astray = found.wall - time.time()
-            if abs(astray) > ASTRAY_S:
-                self._tell(f"{self._names[machine]}: its clock is {astray:+,.0f} s off; a simulated day does not read it")
-        self._welcome(fit)
-
-    def _welcome(self, fit: list[str]) -> None:
-        if fit:
-            slots = sum(self._slots[one] for one in fit)
-            who = ", ".join(sorted(self._names[one] for one in fit)) if len(fit) <= NAMED else f"{len(fit)} machines"
-            self._tell(f"{who} {'takes' if len(fit) == 1 else 'take'} part: {slots} day{'s' if slots != 1 else ''} at a time")
-
-    def _refuse(self, machine: str, why: str) -> None:
-        before = self._refused.get(machine, ("", 0.0))[0]
-        self._refused[machine] = (why, time.monotonic())
-        self._roster.close(machine)
-        if why != before:
-            self._tell(f"{self._names[machine]} is given no days: {why}")
-
     def _lost(self, machine: str) -> None:
-        del self._slots[machine]
-        self._refused.pop(machine, None)
+        took_part = machine in self._roster.machines
         for stream in [one for one, (_, where) in self._running.items() if where == machine]:
             del self._running[stream]
-        took_part = machine in self._roster.machines
         lost = self._roster.leave(machine)
         for number in lost:
             self._again(number)
-        if not took_part:
-            return
-        begun = f"; the {len(lost)} that it had begun with are done again elsewhere" if lost else ""
-        self._tell(f"{self._names[machine]} is lost{begun}")
+        if took_part:
+            begun = f"; the {len(lost)} that it had begun with are done again elsewhere" if lost else ""
+            self._tell(f"{self._machines.name(machine)} is lost{begun}")
+        self._machines.forget(machine)
+
+    def _refuse(self, machine: str, why: str) -> None:
+        self._roster.close(machine)
+        self._machines.refuse(machine, why)
 
     def _again(self, number: int) -> None:
         """A machine was lost with a task; one that takes machines with it is given up."""
@@ -229,10 +151,10 @@ class Dispatcher:
             self._lost(machine)
         except self._ray.exceptions.RuntimeEnvSetupError as error:
             self._end(stream, again=True)
-            self._refuse(machine, _last_line(error))
+            self._refuse(machine, last_line(error))
         except self._ray.exceptions.RayError as error:
             self._end(stream)
-            self._fail(number, _last_line(error), str(error))
+            self._fail(number, last_line(error), str(error))
         else:
             if isinstance(word, Unfit):
                 self._end(stream, again=True)
@@ -267,27 +189,22 @@ class Dispatcher:
         for one in self._beckons[wanted:]:
             self._ray.cancel(one, force=False)
         self._beckons = self._beckons[:wanted]
-        self._beckons += [self._remote["beckon"].remote() for _ in range(wanted - len(self._beckons))]
+        self._beckons += [self._nothing.remote() for _ in range(wanted - len(self._beckons))]
 
     def _give_up(self) -> None:
         """Nobody works, nobody may, and somebody is there: after a while that is the run's failure."""
         now = time.monotonic()
         idle = self._roster.waiting and not self._running and not self._roster.slots
-        if idle and not self._slots and now - self._said_idle > IDLE_S:
+        if idle and not self._machines.slots and now - self._said_idle > IDLE_S:
             self._said_idle = now
             self._tell("waiting for machines: the cluster has none with a core and memory for a day yet")
-        stuck = idle and self._slots and self._slots.keys() <= self._refused.keys()
+        stuck = idle and self._machines.hopeless
         self._stuck = (self._stuck or now) if stuck else 0.0
         if self._stuck and now - self._stuck > PATIENCE_S:
-            each = "; ".join(f"{self._names[one]}: {why}" for one, (why, _) in self._refused.items())
+            each = "; ".join(self._machines.refused)
             for number in self._roster.give_up():
                 self._fail(number, f"no machine may do it: {each}")
 
 
 def _nothing() -> None:
     """Room is wanted."""
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__

@@ -2,7 +2,7 @@
 
 The run is the keeper's and not its terminal's. A terminal attaches, fetches words and says which it has written down; one that
 goes away changes nothing, and the same command, typed again, attaches anew. Progress takes a latest lane, results and notices an
-every lane: a word is kept until its receipt, in memory as far as that is bounded and then on disk.
+every lane: a word is kept until its receipt.
 
 Who does which task is the dispatcher's affair (`actors/cluster/dispatch.py`).
 """
@@ -10,26 +10,22 @@ Who does which task is the dispatcher's affair (`actors/cluster/dispatch.py`).
 from __future__ import annotations
 
 import os
-import pickle
-import tempfile
 import time
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 from threading import Condition, Thread
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 
 from actors.cluster.dispatch import Dispatcher
 from actors.cluster.inspection import Outfit
-from actors.sim.days import Progress
+from actors.sim.days import DayResult, Progress
 from actors.tasks import Task
 from actors.work import Notice, Word
 
 ALONE_S: Final = 24 * 3600.0
 """A keeper whose run is over and whose terminal is away ends itself after so long, and what it kept with it."""
-SHELF_BYTES: Final = 256 << 20
 BATCH_BYTES: Final = 16 << 20
 LAST_WORDS_S: Final = 5.0
 
@@ -49,52 +45,39 @@ class Superseded(Exception):
 
 
 class Shelf:
-    """Words that nobody has written down yet, the oldest first, as bytes in memory or files on disk."""
+    """Words that nobody has written down yet, the oldest first, in Ray's object store, which goes to disk where it must."""
 
     def __init__(self) -> None:
-        self.first = 1
-        self._items: deque[bytes | Path] = deque()
-        self._held = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        import ray
 
-    @property
-    def last(self) -> int:
-        """The number of the newest."""
-        return self.first + len(self._items) - 1
+        self._ray = ray
+        self._items: deque[tuple[Any, int]] = deque()
+        self.first = 1
+
+    def __len__(self) -> int:
+        return len(self._items)
 
     def put(self, key: str, word: Word) -> None:
         """Add one."""
-        content = pickle.dumps((key, word))
-        if self._held + len(content) <= SHELF_BYTES:
-            self._held += len(content)
-            self._items.append(content)
-            return
-        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="astrarium-run-")
-        path = Path(self._folder.name, str(self.last + 1))
-        path.write_bytes(content)
-        self._items.append(path)
+        columns = (*word.fills.values(), *word.equity.values()) if isinstance(word, DayResult) else ()
+        self._items.append((self._ray.put((key, word)), sum(one.nbytes for one in columns)))
 
     def receipt(self, number: int) -> None:
         """All up to this one are written down."""
         while self._items and self.first <= number:
-            item = self._items.popleft()
+            self._items.popleft()
             self.first += 1
-            if isinstance(item, Path):
-                item.unlink()
-            else:
-                self._held -= len(item)
 
     def oldest(self) -> tuple[tuple[str, Word], ...]:
         """The oldest words, at least one where there is one, some megabytes together."""
-        found: list[tuple[str, Word]] = []
+        found: list[Any] = []
         size = 0
-        for item in self._items:
-            content = item.read_bytes() if isinstance(item, Path) else item
-            size += len(content)
+        for item, more in self._items:
+            size += more
             if found and size > BATCH_BYTES:
                 break
-            found.append(pickle.loads(content))  # noqa: S301 (our own words, of a file that only we can write)
-        return tuple(found)
+            found.append(item)
+        return tuple(self._ray.get(found))
 
 
 class Keeper:
@@ -133,7 +116,7 @@ class Keeper:
             self._shelf.receipt(receipt)
             while terminal == self._terminal:
                 found, progress = self._shelf.oldest(), self._progress
-                over = self._over and len(found) == self._shelf.last - self._shelf.first + 1
+                over = self._over and len(found) == len(self._shelf)
                 left = until - time.monotonic()
                 if found or progress or over or left <= 0:
                     self._progress = {}

@@ -15,10 +15,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 class Machine:
     """One machine, as the roster knows it."""
 
-    __slots__ = ("name", "own", "running", "slots")
+    __slots__ = ("own", "running", "slots")
 
-    def __init__(self, name: str, slots: int) -> None:
-        self.name, self.slots = name, slots
+    def __init__(self, slots: int) -> None:
+        self.slots = slots
         self.own: deque[int] = deque()
         """Waiting tasks whose data it holds; those that were taken since are still in here."""
         self.running: set[int] = set()
@@ -78,9 +78,9 @@ class Roster:
         self._waiting.clear()
         return given_up
 
-    def join(self, machine: str, name: str, slots: int, held: Collection[str] = ()) -> None:
+    def join(self, machine: str, slots: int, held: Collection[str] = ()) -> None:
         """A machine takes part; `held` are the labels of the data that it has."""
-        one = self.machines.setdefault(machine, Machine(name, slots))
+        one = self.machines.setdefault(machine, Machine(slots))
         one.slots = slots
         self._release(one)
         mine = {number for label in held for number in self._by_label.get(label, ())}
