@@ -4,6 +4,8 @@ is replaced."""
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +22,7 @@ STORE_BYTES = 100 << 20
 WATCH = """
 import json, ray
 ray.init(address="auto", log_to_driver=False, logging_level="ERROR")
-print(json.dumps(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"])))
+print("alive", json.dumps(sorted(node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"])))
 """
 
 
@@ -40,23 +42,28 @@ class Launched:
     def up(self) -> None:
         """`ray up`, and wait until every worker is there, which the head starts."""
         self.terminal.path(f"{HOME}/{FILE}").write_text(yaml.safe_dump(self.configuration()))
-        self.terminal.run(f"ray get-auth-token --generate > /dev/null && ray up -y {FILE}", 180)
-        until(lambda: self.alive() == sorted(host.address for host in (self.head, *self.workers)), "all workers have joined", 120)
+        self.terminal.run(f"ray get-auth-token --generate > /dev/null && ray up -y {FILE}", 240)
+        self.whole()
+
+    def whole(self) -> None:
+        """Wait until every worker takes part: the head also starts Ray anew on one that was away."""
+        everybody = sorted(host.address for host in (self.head, *self.workers))
+        until(lambda: self.alive() == everybody, "all workers have joined", 240)
 
     def down(self) -> None:
         """`ray down`, and wait until no host has a process of Ray's."""
-        self.terminal.run(f"ray down -y {FILE}", 120)
-        until(lambda: not self.of_ray(), "Ray has ended on every host", 90)
+        self.terminal.run(f"ray down -y {FILE}", 180)
+        until(lambda: not self.of_ray(), "Ray has ended on every host", 120)
 
     def exec(self, command: str, seconds: float = 60.0) -> str:
         """`ray exec`: a shell on the head, as its user has it."""
-        return self.terminal.run(f"ray exec {FILE} {json.dumps(command)}", seconds).stdout
+        return self.terminal.run(f"ray exec {FILE} {shlex.quote(command)}", seconds).stdout
 
     def alive(self) -> list[str]:
         """The addresses of the nodes that Ray believes alive."""
         done = self.head.run(f"RAY_AUTH_MODE=token python -c '{WATCH}'", check=False)
-        found: list[str] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else []
-        return found
+        found = re.search(r"^alive (.*)$", done.stdout, re.MULTILINE)  # among whatever a raylet says there of dead ones
+        return list(json.loads(found[1])) if found else []
 
     def of_ray(self) -> list[str]:
         """What runs of Ray, on all hosts that are on."""
