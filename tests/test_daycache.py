@@ -15,8 +15,9 @@ import pytest
 from actors.cli.data import app
 from actors.errors import MachineError, UserError
 from actors.history import daycache
-from actors.history.daycache import CacheFull, held
+from actors.history.daycache import held
 from actors.history.dayindex import index_of
+from actors.history.room import CacheFull, bytes_max
 from actors.history.tickdb import TickDb
 from core.instrument import Key
 from tests.buckets import Buckets
@@ -141,7 +142,7 @@ def test_four_fifths_of_what_is_free_are_the_bound_however_much_the_cache_has_ta
     usage = namedtuple("usage", "total used free")
     for used in (0, 300, 800):
         monkeypatch.setattr(shutil, "disk_usage", lambda folder, used=used: usage(2_000, 1_000 + used, 1_000 - used))
-        assert daycache.bytes_max(tmp_path, used) == 800
+        assert bytes_max(tmp_path, used) == 800
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@
 put there last: with it the day is *held*. A day has two locks, both the kernel's, so that a process that dies leaves none behind:
 
     .<day>.fetch   taken by the one process that fetches; the others wait and find the day there
-    .<day>.use     shared by all who use the day; who makes room asks for it alone, and leaves a day alone that it does not get
+    .<day>.use     shared by all who use the day; who makes room asks for it alone, and leaves a day alone that it does not get.
+                   Its length (it has no content) is what the day takes when its columns are made: so much is kept free for it
 
 What a process has mapped stays readable even if its file is removed (Linux keeps the pages), so a day that is replaced because
 the store has another one now is replaced at once, used or not.
@@ -16,25 +17,19 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from actors.compile_cache import home
-from actors.errors import Exit, MachineError, UserError
+from actors.errors import MachineError
+from actors.history.room import CacheFull, alone, beside, locked, make_room, remove
 from actors.history.shelf import folder_of
 from actors.history.sidecar import Sidecar, encode
 from core.instrument import Key
 
-SHARE: Final = 0.8
-"""Of what the disk would have free without the cache: the rest is for results, journals and whatever else it is there for."""
 FULL: Final = (errno.ENOSPC, errno.EDQUOT)
-
-
-class CacheFull(MachineError):
-    """This machine has no room for a day; another one may have."""
 
 
 class Altered(Exception):
@@ -69,10 +64,10 @@ class DayCache:
         path = folder_of(self.folder, key) / f"{day}.h5"
         with _in_words(self.home):
             path.parent.mkdir(parents=True, exist_ok=True)
-            lease = Lease(path, _locked(_beside(path, "use"), fcntl.LOCK_SH))
+            lease = Lease(path, locked(beside(path, "use"), fcntl.LOCK_SH))
             try:
                 if not _holds(path, wanted):
-                    with _alone(_beside(path, "fetch")):
+                    with alone(beside(path, "fetch")):
                         if not _holds(path, wanted):  # nobody else has fetched it meanwhile
                             self._fetch(path, wanted, blocks)
                 with suppress(FileNotFoundError):  # somebody found it damaged and drops it: whoever reads it will too
@@ -84,15 +79,17 @@ class DayCache:
 
     def drop(self, key: Key, day: str) -> None:
         """Remove a day that turned out to be damaged here."""
-        _remove(folder_of(self.folder, key) / f"{day}.h5")
+        remove(folder_of(self.folder, key) / f"{day}.h5")
 
     def _fetch(self, path: Path, wanted: Sidecar, blocks: Callable[[], Iterable[bytes]]) -> None:
-        _remove(path)
-        part = _beside(path, "part")
+        remove(path)
+        part = beside(path, "part")
         try:
             with part.open("wb") as out:
-                with _alone(self.home / ".room"):
-                    make_room(self.home, wanted.size_bytes + wanted.columns_bytes, path)
+                with alone(self.home / ".room"):
+                    whole = wanted.size_bytes + wanted.columns_bytes
+                    make_room(self.home, whole, path)
+                    os.truncate(beside(path, "use"), whole)
                     _allocate(out.fileno(), wanted.size_bytes)
                 digest = hashlib.blake2b()
                 for block in blocks():
@@ -102,7 +99,7 @@ class DayCache:
             if (part.stat().st_size, digest.hexdigest()) != (wanted.size_bytes, wanted.blake2b):
                 raise Altered(f"{part.stat().st_size:,} of {wanted.size_bytes:,} bytes came, hash {digest.hexdigest()[:12]}")
             part.replace(path)
-            kept = _beside(path, "json.part")
+            kept = beside(path, "json.part")
             kept.write_bytes(encode(wanted))
             kept.replace(path.with_suffix(".json"))
         finally:
@@ -113,92 +110,6 @@ def held(url: str) -> set[str]:
     """The labels, `<venue>:<SYMBOL> <day>`, of a store's days that this machine holds. Nothing is asked of the network."""
     found = DayCache(url).folder.glob("*/*/*.json")
     return {f"{Key(path.parent.parent.name, path.parent.name)} {path.stem}" for path in found if not path.name.startswith(".")}
-
-
-def bytes_max(folder: Path, used_bytes: int) -> int:
-    """How large the cache may become: ASTRARIUM_CACHE_GB, else 80 % of what its disk has free beside it. Raises UserError."""
-    said = os.environ.get("ASTRARIUM_CACHE_GB", "")
-    if not said:
-        return int(SHARE * (shutil.disk_usage(folder).free + used_bytes))
-    try:
-        return int(float(said) * 1e9)
-    except (ValueError, OverflowError) as error:
-        raise UserError(f"ASTRARIUM_CACHE_GB={said}: write a number of gigabytes, as 50", Exit.CONFIGURATION) from error
-
-
-def make_room(folder: Path, size_bytes: int, wanted: Path) -> None:
-    """Remove days that nobody uses, least recently used first, until so many bytes fit the bound and the disk.
-
-    Raises CacheFull when they do not fit; nothing is removed for a day that could not fit into an empty cache.
-    """
-    sizes = dict(_days(folder))
-    used = sum(sizes.values())
-    most = bytes_max(folder, used)
-
-    def room() -> int:
-        return min(most - used, shutil.disk_usage(folder).free)
-
-    for path in sorted(sizes, key=_last_used) if size_bytes <= room() + used else ():
-        if size_bytes <= room():
-            break
-        if _let_go(path):
-            used -= sizes[path]
-    if size_bytes > room():
-        free = shutil.disk_usage(folder).free
-        raise CacheFull(
-            f"no room for {wanted.parent.name} {wanted.stem} in {folder}: {size_bytes / 1e6:,.1f} MB with its columns, where "
-            f"{free / 1e6:,.1f} MB are free and days in use take {used / 1e6:,.1f} of at most {most / 1e6:,.1f} MB; "
-            "ASTRARIUM_CACHE moves the cache, ASTRARIUM_CACHE_GB bounds it"
-        )
-
-
-def _days(folder: Path) -> Iterator[tuple[Path, int]]:
-    """Every day in the cache by its file's name, there or not yet, and the bytes of all that belongs to it."""
-    for instrument in folder.glob("*/*/*"):
-        sizes: dict[Path, int] = {}
-        for entry in os.scandir(instrument):
-            day = instrument / f"{entry.name.lstrip('.').partition('.')[0]}.h5"
-            sizes[day] = sizes.get(day, 0) + _size(Path(entry.path))
-        yield from ((day, size) for day, size in sizes.items() if size)  # locks stay, and are empty
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file, or of all below a folder; what is removed meanwhile counts as nothing."""
-    total = 0
-    with suppress(OSError):
-        total = path.stat().st_blocks * 512
-        if path.is_dir():
-            total += sum(_size(one) for one in path.iterdir())
-    return total
-
-
-def _last_used(path: Path) -> float:
-    """Seconds since 1970; 0 for what was left by a fetch that died."""
-    try:
-        return path.with_suffix(".json").stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _let_go(path: Path) -> bool:
-    """Remove a day, unless somebody uses it."""
-    try:
-        lock = _locked(_beside(path, "use"), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    try:
-        _remove(path)
-    finally:
-        os.close(lock)
-    return True
-
-
-def _remove(path: Path) -> None:
-    """The sidecar first: without it nobody takes the rest for a day."""
-    path.with_suffix(".json").unlink(missing_ok=True)
-    path.unlink(missing_ok=True)
-    _beside(path, "part").unlink(missing_ok=True)
-    shutil.rmtree(path.with_suffix(".prepared"), ignore_errors=True)
 
 
 def _holds(path: Path, wanted: Sidecar) -> bool:
@@ -216,29 +127,6 @@ def _allocate(file: int, size_bytes: int) -> None:
     except OSError as error:
         if error.errno in FULL:
             raise
-
-
-def _beside(path: Path, what: str) -> Path:
-    return path.with_name(f".{path.stem}.{what}")
-
-
-def _locked(path: Path, how: int) -> int:
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(file, how)
-    except BaseException:
-        os.close(file)
-        raise
-    return file
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    lock = _locked(path, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        os.close(lock)
 
 
 @contextmanager
