@@ -21,8 +21,7 @@ from actors.crew import worked
 from actors.errors import UserError
 from actors.graph import describe
 from actors.report import Run, write_report
-from actors.results import RunFolder
-from actors.sim.days import DayResult
+from actors.results import DayFiles, RunFolder
 from actors.tasks import Job, Task
 from actors.work import Failure, Notice, Word
 
@@ -99,7 +98,7 @@ def backtest(
 
 def _keep(home: RunFolder, task: Task, word: Word) -> None:
     """Write down what a word says, if it says something final."""
-    if isinstance(word, DayResult):
+    if isinstance(word, DayFiles):
         known = home.finished(word.summary["day"], task.symbols)
         again = word.summary["digest"]
         assert known is None or known["digest"] == again, f"{task.label(word.summary['day'])}: {known}, and again {again}"

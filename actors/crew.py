@@ -7,6 +7,7 @@ cluster the same tasks are an actor's (`actors/cluster/`).
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 from actors.compile_cache import write_alone
 from actors.errors import Exit, UserError
 from actors.tasks import Task
-from actors.work import Died, Failure, Word, alone, settled, work
+from actors.work import WORD_S, Died, Failure, Word, alone, settled, work
 
 RETRIES = 3
 """How often a task is given to another worker after its worker died: a day that kills four is not unlucky."""
@@ -84,10 +85,13 @@ def hired(tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Word]]:
                 del running[stream]
 
 
-def work_there(task: Task) -> Iterator[Word]:
+def work_there(task: Task, every_s: float = WORD_S) -> Iterator[Word]:
     """What a worker of Ray's does."""
     write_alone()
-    yield from work(task)
+    yield from work(task, every_s)
+    if not gc.get_freeze_count():
+        gc.collect()
+        gc.freeze()  # what a first day leaves is the program's own: each later day's collection need not walk through it again
 
 
 def ray_runs() -> bool:

@@ -15,6 +15,7 @@ of the days (figures, tables, report) is made again when days were added. `Resul
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import shutil
 import zipfile
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 from numpy.typing import NDArray
 
 from actors.errors import Exit, UserError
@@ -53,6 +55,27 @@ def day_name(day: str, symbols: Sequence[str]) -> str:
     return f"{day}_{'+'.join(symbols)}"
 
 
+class DayFiles(Struct):
+    """A simulated day as its folder will hold it: `summary` is day.json, `columns` the content of the files of columns by name.
+
+    It is made where the day was simulated, for one process writes the days of all: compressing them took most of its time.
+    """
+
+    summary: dict[str, Any]
+    columns: dict[str, bytes]
+
+
+def filed(result: DayResult) -> DayFiles:
+    """A day's result, ready to be written."""
+    return DayFiles(result.summary, {"fills.npz": _npz(result.fills), "equity.npz": _npz(result.equity)})
+
+
+def _npz(table: Mapping[str, NDArray[Any]]) -> bytes:
+    out = io.BytesIO()
+    np.savez_compressed(out, **table)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
 class RunFolder:
     """The writer's side of a run's folder."""
 
@@ -71,23 +94,22 @@ class RunFolder:
         summary = _read(self.path / "days" / day_name(day, symbols) / "day.json")
         return summary if summary is not None and summary.get("status") == "done" else None
 
-    def write_day(self, result: DayResult) -> None:
+    def write_day(self, day: DayFiles) -> None:
         """Keep a day. One that is there already stays: the same content made it."""
-        summary = result.summary
-        if self.finished(summary["day"], summary["instruments"]) is None:
-            self._place(summary, {"fills.npz": result.fills, "equity.npz": result.equity}, "")
+        if self.finished(day.summary["day"], day.summary["instruments"]) is None:
+            self._place(day.summary, day.columns, "")
 
     def write_failure(self, summary: Mapping[str, Any], traceback: str) -> None:
         """Keep a day's failure; a later run of the same days tries it again."""
         self._place(summary, {}, traceback)
 
-    def _place(self, summary: Mapping[str, Any], columns: Mapping[str, Mapping[str, NDArray[Any]]], traceback: str) -> None:
+    def _place(self, summary: Mapping[str, Any], columns: Mapping[str, bytes], traceback: str) -> None:
         home = self.path / "days" / day_name(summary["day"], summary["instruments"])
         beside = home.with_name(f".{home.name}.{os.getpid()}.part")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
-        for name, table in columns.items():
-            np.savez_compressed(beside / name, **table)  # type: ignore[arg-type]
+        for name, content in columns.items():
+            (beside / name).write_bytes(content)
         if traceback:
             (beside / "failure.txt").write_text(traceback)
         (beside / "day.json").write_bytes(json_text(summary))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import ChainMap
+from collections import ChainMap, Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -36,6 +36,9 @@ class Task(Struct, frozen=True):
     days: tuple[str, ...]
     data: dict[str, str] = {}
     """The digest of each day's data that a result depends on, by `<venue>:<symbol> <day>`."""
+
+    rows: int = 0
+    """Market rows of its largest day, which time and memory go with."""
 
     @property
     def labels(self) -> frozenset[str]:
@@ -83,9 +86,8 @@ def job(plan: Plan, store: str | Path, days: str = "", instruments: Sequence[str
         spans = [tuple(chosen)] if plan.graph.carries else [(day,) for day in chosen]
         tasks += [Task(plan, located(store), members, span) for span in spans]
     tasks.sort(key=lambda task: (task.days, task.symbols))
-    read = [dict(_data(db, task)) for task in tasks]
-    tasks = [structs.replace(task, data=mine) for task, mine in zip(tasks, read, strict=True)]
-    data, code, parameters = dict(ChainMap(*read)), plan.code_hash(), plan.parameters_hash()
+    tasks = [_informed(db, task) for task in tasks]
+    data, code, parameters = dict(ChainMap(*(task.data for task in tasks))), plan.code_hash(), plan.parameters_hash()
     return Job(plan, tuple(tasks), data, code, parameters, _run_id(plan, tasks, data, code, parameters))
 
 
@@ -161,13 +163,22 @@ def _ranges(days: Sequence[str]) -> str:
     return ("... " if len(named) > NAMED_MAX else "") + ", ".join(named[-NAMED_MAX:])
 
 
-def _data(db: TickDb, task: Task) -> Iterator[tuple[str, str]]:
-    """The content of every day that a task's result depends on, the day before included where it is warmed up on."""
+def _informed(db: TickDb, task: Task) -> Task:
+    """A task with the content of every day that its result depends on, the day before included where it is warmed up on."""
     eve = (date.fromisoformat(task.days[0]) - timedelta(days=1)).isoformat()
+    data: dict[str, str] = {}
+    rows: Counter[str] = Counter()
     for key in task.keys:
         days = (eve, *task.days) if task.plan.graph.warmup_minutes and eve in db.days(key) else task.days
         for day in days:
-            yield f"{key} {day}", db.digest(key, day)
+            try:
+                words = db.sidecar(key, day).words
+            except UserError:  # it is damaged, and will fail with what is the matter
+                data[f"{key} {day}"] = db.digest(key, day)
+            else:
+                data[f"{key} {day}"] = words.digest
+                rows[day] += words.rows("levels") + words.rows("trades")
+    return structs.replace(task, data=data, rows=max(rows.values(), default=0))
 
 
 def _table_hash(plan: Plan) -> str:

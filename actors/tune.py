@@ -178,9 +178,7 @@ def _blocks(work: SweepJob, home: SweepFolder, workers: int, size: int) -> list[
             left = [one for one in trials if not all(home.done(_key(one, task, day)) for day in task.days)]
             most = size or _suiting(task, len(sets) * len(part.tasks), workers)
             for first in range(0, len(left), most):
-                found.append(
-                    Block(task.plan, task.store, task.keys, task.days, task.data, trials=tuple(left[first : first + most]))
-                )
+                found.append(Block(**structs.asdict(task), trials=tuple(left[first : first + most])))
     return sorted(found, key=lambda one: (one.days, one.symbols, one.trials[0].number))
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct
 from actors.compile_cache import write_alone
 from actors.errors import MachineError, UserError, cause
 from actors.history.tickdb import TickDb
+from actors.results import DayFiles, filed
 from actors.sim.days import DayResult, Progress, watched
 from actors.tasks import Task
 from actors.trials import Block, Tried, attempts
@@ -51,14 +52,17 @@ class Died(Struct, frozen=True):
     times: int
 
 
-Word = Progress | DayResult | Tried | Failure | Unfit | Notice | Died
+Word = Progress | DayFiles | Tried | Failure | Unfit | Notice | Died
 OUT_OF_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
-def work(task: Task) -> Iterator[Word]:
-    """Do a task: a block of parameter sets, or days, where a day that fails under `carry` takes the later ones with it."""
+def work(task: Task, every_s: float = WORD_S) -> Iterator[Word]:
+    """Do a task: a block of parameter sets, or days, where a day that fails under `carry` takes the later ones with it.
+
+    Words of progress are `every_s` apart.
+    """
     left = list(task.days)
-    heard = -WORD_S
+    heard = -every_s
     try:
         same_data(task)
         if isinstance(task, Block):
@@ -67,10 +71,10 @@ def work(task: Task) -> Iterator[Word]:
         for word in watched(task.plan, task.store, task.keys, task.days):
             if isinstance(word, DayResult):
                 left.remove(word.summary["day"])
-            elif monotonic() - heard < WORD_S:
-                continue
-            heard = monotonic()
-            yield word
+                yield filed(word)
+            elif monotonic() - heard >= every_s:
+                heard = monotonic()
+                yield word
     except MachineError as error:
         yield Unfit(str(error))
     except Exception as error:  # noqa: BLE001 - whatever a strategy raises is its day's result

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import io
 import os
 import statistics
 import subprocess
@@ -28,8 +29,7 @@ from actors.crew import ray_here
 from actors.graph import read
 from actors.history.synth import synthesize
 from actors.history.tickdb import TickDb
-from actors.results import RunFolder
-from actors.sim.days import DayResult
+from actors.results import DayFiles, RunFolder
 from actors.tasks import Job, Task, job
 from actors.work import Word, work
 from bench import scale_live
@@ -69,10 +69,10 @@ def stored(folder: Path, days: int, events: int) -> Job:
     return job(read(GRAPH), folder)
 
 
-def simulated(task: Task) -> DayResult:
+def simulated(task: Task) -> DayFiles:
     """A day in this process."""
     *_, last = work(task)
-    assert isinstance(last, DayResult), last
+    assert isinstance(last, DayFiles), last
     return last
 
 
@@ -133,7 +133,7 @@ def day(sizes: Sizes, home: Path) -> Iterator[Row]:
         )
         yield row(f"{name}_result_bytes", carried(result), meaning="what travels back")
         yield row(f"{name}_result_bytes_row", carried(result) / rows)
-        asked, lasted = result.summary["orders"], np.ptp(result.equity["time_ns"]) / 1e9
+        asked, lasted = result.summary["orders"], np.ptp(np.load(io.BytesIO(result.columns["equity.npz"]))["time_ns"]) / 1e9
         yield row(
             f"{name}_orders_s",
             (asked["new"] + asked["replace"]) / lasted,
@@ -141,9 +141,9 @@ def day(sizes: Sizes, home: Path) -> Iterator[Row]:
         )
 
 
-def carried(result: DayResult) -> int:
+def carried(result: DayFiles) -> int:
     """A result's columns, in bytes; its summary is some two thousand more."""
-    return sum(column.nbytes for table in (result.fills, result.equity) for column in table.values()) + 2_000
+    return sum(map(len, result.columns.values())) + 2_000
 
 
 # --- memory by rows
@@ -227,7 +227,7 @@ class Diary:
 
     def see(self, task: Task, number: int, word: Word) -> None:
         """A word of a task; this is called when the day is written down."""
-        if isinstance(word, DayResult):
+        if isinstance(word, DayFiles):
             self.at.append(time.perf_counter())
             self.own.append(word.summary["seconds"])
             self.peak_mb.append(word.summary["peak_rss_mb"])
@@ -376,7 +376,7 @@ def timed(what: Callable[[], Any]) -> float:
     return time.perf_counter() - began
 
 
-def written_ms(result: DayResult, folder: Path, times: int) -> float:
+def written_ms(result: DayFiles, folder: Path, times: int) -> float:
     """Milliseconds to write a day's folder, the looks whether it is there included."""
     home = RunFolder(folder)
     home.begin({}, "")

@@ -17,7 +17,7 @@ from actors.crew import hired, ray_here
 from actors.graph import Plan, read
 from actors.history.synth import synthesize
 from actors.history.tickdb import TickDb
-from actors.sim.days import DayResult
+from actors.results import DayFiles
 from actors.tasks import Task, job
 from bench.table import write
 
@@ -33,7 +33,7 @@ def days_on(plan: Plan, tasks: Sequence[Task], workers: int) -> tuple[float, flo
         for _ in hired(tasks[:workers], workers):
             pass
         began = time.perf_counter()
-        done = {number: word for number, word in hired(tasks, workers) if isinstance(word, DayResult)}
+        done = {number: word for number, word in hired(tasks, workers) if isinstance(word, DayFiles)}
         return up, time.perf_counter() - began, [done[number].summary["digest"] for number in range(len(tasks))]
 
 

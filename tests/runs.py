@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from actors.results import RunFolder
+from actors.results import RunFolder, filed
 from actors.sim.days import DayResult
 
 ASSUMPTIONS = {
@@ -111,6 +111,6 @@ def made(path: Path, days: int = 2, symbols: Sequence[str] = ("BTCUSDT", "ETHUSD
     folder = begin(path)
     for k in range(days):
         for number, symbol in enumerate(symbols):
-            folder.write_day(day(str(date(2024, 7, 18) + timedelta(k)), [symbol], minutes, seed=number, **more))
+            folder.write_day(filed(day(str(date(2024, 7, 18) + timedelta(k)), [symbol], minutes, seed=number, **more)))
     folder.finish()
     return path

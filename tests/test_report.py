@@ -18,7 +18,7 @@ from actors.errors import UserError
 from actors.report import Run, write_report
 from actors.report.series import GAP_NS, MARKERS, Material, thin, typical
 from actors.report.words import summary_table
-from actors.results import Result, RunFolder
+from actors.results import Result, RunFolder, filed
 from tests.runs import begin, day, failed, made
 
 SECTIONS = (
@@ -164,7 +164,7 @@ def test_a_day_without_fills_has_a_page(tmp_path: Path) -> None:
     still = {**quiet.equity, **{name: quiet.equity[name] * 0 for name in ("position", "cash", "equity", "fees", "notional")}}
     still |= {"own_bid": np.full(len(still["mid"]), np.nan), "own_ask": np.full(len(still["mid"]), np.nan)}
     folder = begin(tmp_path / "r")
-    folder.write_day(type(quiet)(quiet.summary, nothing, still))
+    folder.write_day(filed(type(quiet)(quiet.summary, nothing, still)))
     folder.finish()
     run = Run(tmp_path / "r")
     assert run.metrics["trades"] == 0
@@ -178,7 +178,7 @@ def test_carried_days_are_one_sequence(tmp_path: Path) -> None:
     ended = {name: float(first.equity[name][-1]) for name in ("position", "cash", "fees", "funding", "equity")}
     second = day("2024-07-19", ["BTCUSDT"], **ended)
     for one in (first, second):
-        folder.write_day(one)
+        folder.write_day(filed(one))
     folder.finish()
     figures = Result(tmp_path / "r").metrics
     assert figures["pnl"] == pytest.approx(float(second.equity["equity"][-1]))
@@ -220,8 +220,8 @@ def test_a_finished_day_is_never_written_again_and_a_failed_one_is_replaced(tmp_
     folder = begin(tmp_path / "r")
     folder.write_failure(failed("2024-07-18", ["BTCUSDT"], "gone"), "Traceback")
     first = day("2024-07-18", ["BTCUSDT"])
-    folder.write_day(first)
-    folder.write_day(day("2024-07-18", ["BTCUSDT"], seed=9))
+    folder.write_day(filed(first))
+    folder.write_day(filed(day("2024-07-18", ["BTCUSDT"], seed=9)))
     folder.write_failure(failed("2024-07-18", ["BTCUSDT"], "late"), "Traceback")
     (summary,) = Result(tmp_path / "r").summaries
     assert (summary["status"], summary["pnl"]) == ("done", first.summary["pnl"])

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.compile_cache import compiled
-from actors.sim.days import DayResult, Progress
+from actors.results import DayFiles
+from actors.sim.days import Progress
 from actors.tasks import Task
 from actors.trials import Tried
 from actors.work import Died, Failure, Word
@@ -73,7 +74,7 @@ class Board:
         elif isinstance(word, Died):
             self.running.pop(number, None)
             self._note(f"{task.label()}: its worker died; done again ({word.times})")
-        elif isinstance(word, DayResult):
+        elif isinstance(word, DayFiles):
             self.done += 1
             self.rows += word.summary["events"]
             if word.summary["day"] == task.days[-1]:

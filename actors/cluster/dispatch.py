@@ -22,6 +22,8 @@ from actors.work import Died, Failure, Notice, Unfit, Word
 LOSSES: Final = 20
 """How often a task is begun again because its machine was lost: spot machines come and go, but a day may also bring one down."""
 POLL_S: Final = 0.05
+WORD_S: Final = 2.0
+"""Between two words of a day's progress: there may be thousands at work."""
 LOOK_S: Final = 1.0
 """Between two looks at the cluster's list of machines."""
 PATIENCE_S: Final = 60.0
@@ -90,7 +92,7 @@ class Dispatcher:
         for machine, found in self._machines.fit():
             self._roster.join(machine, self._machines.slots[machine], found.held)
         for number, machine in self._roster.hand_out():
-            self._running[pinned(self._work, machine).remote(self._tasks[number])] = (number, machine)
+            self._running[pinned(self._work, machine).remote(self._tasks[number], WORD_S)] = (number, machine)
         self._collect()
 
     def _add(self, tasks: Mapping[int, Task]) -> None:

@@ -20,7 +20,8 @@ from msgspec import Struct
 
 from actors.cluster.dispatch import Dispatcher
 from actors.cluster.inspection import Outfit
-from actors.sim.days import DayResult, Progress
+from actors.results import DayFiles
+from actors.sim.days import Progress
 from actors.tasks import Task
 from actors.work import Notice, Word
 
@@ -59,8 +60,8 @@ class Shelf:
 
     def put(self, key: str, word: Word) -> None:
         """Add one."""
-        columns = (*word.fills.values(), *word.equity.values()) if isinstance(word, DayResult) else ()
-        self._items.append((self._ray.put((key, word)), sum(one.nbytes for one in columns)))
+        size = sum(map(len, word.columns.values())) if isinstance(word, DayFiles) else 0
+        self._items.append((self._ray.put((key, word)), size))
 
     def receipt(self, number: int) -> None:
         """All up to this one are written down."""

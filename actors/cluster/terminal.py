@@ -22,7 +22,7 @@ from actors.cluster.keeper import Batch, Keeper
 from actors.cluster.luggage import pack
 from actors.crew import ray_here
 from actors.errors import Exit, UserError
-from actors.sim.days import DayResult
+from actors.results import DayFiles
 from actors.tasks import Task
 from actors.trials import Block, Tried
 from actors.work import Failure, Notice, Word
@@ -36,6 +36,8 @@ ANSWER_S: Final = 30.0
 AGAIN_S: Final = 5.0
 GIVE_UP_S: Final = 600.0
 """The cluster is out of reach for so long: this ends, the run goes on there."""
+MEMORY_BYTES: Final = 240e6
+MEMORY_ROW_BYTES: Final = 140
 KEEPERS: Final = 4
 """A run whose keeper ends so often by itself brings it down."""
 
@@ -102,7 +104,7 @@ class _Following:
             self._reached = True
             keeper = self._asked(ray, lambda: self._keeper(ray))
             try:
-                left = [(key, self._tasks[key][1]) for key in self._open]
+                left = sorted(((key, self._tasks[key][1]) for key in self._open), key=lambda one: -one[1].rows)  # longest first
                 terminal = self._asked(ray, lambda: ray.get(keeper.attach.remote(left), timeout=ANSWER_S))
                 yield from self._taken(ray, keeper, terminal)
             except (LineBroken, KeeperLost):
@@ -137,7 +139,7 @@ class _Following:
                 return
 
     def _count(self, key: str, word: Word) -> None:
-        came = len(word.rows) if isinstance(word, Tried) else int(isinstance(word, DayResult | Failure))
+        came = len(word.rows) if isinstance(word, Tried) else int(isinstance(word, DayFiles | Failure))
         if isinstance(word, Failure) and isinstance(self._tasks[key][1], Block):
             came = self._open.get(key, 0)
         left = self._open.get(key, 0) - came
@@ -175,5 +177,5 @@ def _parts(task: Task) -> int:
 
 
 def memory_of(task: Task) -> int:
-    """What a task's worker is given, in bytes."""
-    return 700 << 20
+    """What a task's worker may come to need, in bytes, as bench/scale.py measured it: it makes the columns, too."""
+    return round(MEMORY_BYTES + MEMORY_ROW_BYTES * task.rows)
