@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
@@ -176,14 +175,13 @@ def _store(folder: Folder, sitting: Sitting, quiet: bool) -> None:
 
 def end(folder: Folder) -> int:
     """Have a session end: by whoever started it, or where that died, by its hosts themselves. Raises UserError when nothing
-    lives."""
-    pid = folder.driver()
-    if pid and _alive(pid):
+    lives, or who started it does so on another machine."""
+    if pid := folder.driver():
         os.kill(pid, signal.SIGTERM)
         until = time.monotonic() + STOP_S
-        while _alive(pid) and time.monotonic() < until:
+        while folder.driver() and time.monotonic() < until:
             time.sleep(0.1)
-        return int(Exit.TIMED_OUT if _alive(pid) else Exit.FINE)
+        return int(Exit.TIMED_OUT if folder.driver() else Exit.FINE)
     with operator(folder) as line:
         there = [place.name for place in reversed(folder.read().places()) if line.reach(place.name, 1.0)]
         for name in there:
@@ -192,10 +190,3 @@ def end(folder: Folder) -> int:
     if not there:
         raise UserError(f"session {folder.path.name} does not run", Exit.NOT_RUNNING)
     return int(Exit.FINE)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

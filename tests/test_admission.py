@@ -94,7 +94,9 @@ def test_ray_without_a_token_or_far_away_in_plain_text_is_refused() -> None:
     assert list(of_ray("127.0.0.1:6379", {"RAY_AUTH_MODE": "token"})) == []
     assert "RAY_AUTH_MODE" in next(of_ray("", {"RAY_AUTH_MODE": "disabled"}))
     assert "plain text" in next(of_ray("10.0.0.7:6379", {}))
+    assert "--trust-network" in next(of_ray("10.0.0.7:6379", {}))
     assert list(of_ray("10.0.0.7:6379", {"RAY_USE_TLS": "1"})) == []
+    assert list(of_ray("10.0.0.7:6379", {}, trusted=True)) == []
 
 
 @pytest.mark.parametrize(("address", "alone"), [("127.0.0.1", True), ("0.0.0.0", False), ("::1", True), ("::", False)])

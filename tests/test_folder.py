@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -76,3 +77,35 @@ def test_a_damaged_folder_is_an_error_in_words(tmp_path: Path) -> None:
     Path(tmp_path, "session.json").write_text("{")
     with pytest.raises(UserError, match="damaged or of another version"):
         Folder(tmp_path).read()
+
+
+def test_a_life_has_a_later_number_than_all_before_whatever_the_clocks_of_machines_show(tmp_path: Path) -> None:
+    folder = Folder.create(tmp_path, sitting("a"))
+    assert folder.next_epoch("market:BTCUSDT", 100) == 100
+    folder.tape("market:BTCUSDT", 100).touch()
+    assert folder.next_epoch("market:BTCUSDT", 7) == 101
+    folder.say_where("market:BTCUSDT", Address("tcp://1", "tcp://2", "key", 7, 205, "code"))
+    assert folder.next_epoch("market:BTCUSDT", 7) == 206
+    assert folder.next_epoch("market:BTC", 7) == 7
+
+
+def test_who_reads_what_was_written_last_sees_the_same_folder(tmp_path: Path) -> None:
+    folder = Folder.create(tmp_path, sitting("a"))
+    assert not folder.proves("")
+    words = folder.prove()
+    assert folder.proves(words)
+    folder.prove()
+    assert not folder.proves(words), "a copy of yesterday is not the folder"
+
+
+def test_who_started_a_session_is_known_while_it_lives_and_only_where_its_number_means_something(tmp_path: Path) -> None:
+    folder = Folder.create(tmp_path, sitting("a"))
+    assert folder.driver() == 0
+    folder.say_driver()
+    assert folder.driver() == os.getpid()
+    said = (folder.path / "driver").read_text()
+    (folder.path / "driver").write_text(said.replace(f"{os.getpid()} ", f"{os.getpid()} 1", 1))
+    assert folder.driver() == 0, "the number is another process's now"
+    (folder.path / "driver").write_text("1 1 elsewhere")
+    with pytest.raises(UserError, match="not started on this machine"):
+        folder.driver()

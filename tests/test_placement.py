@@ -8,7 +8,7 @@ import pytest
 
 from actors.errors import UserError
 from actors.graph import Graph, Plan
-from actors.live.placement import Place, Runner, places, runners
+from actors.live.placement import STANDBY, Machine, Place, Runner, chosen, elsewhere, places, runners, spread
 
 SOURCE = """
 from core.strategy import Strategy
@@ -65,3 +65,36 @@ def test_instruments_are_dealt_out_among_as_many_processes_as_were_asked_for() -
     assert [(place.name, place.normalizes) for place in places(found, markets=2)[1:]] == [
         ("market:A+2", ("A", "C", "E")), ("market:B+1", ("B", "D")),
     ]  # fmt: skip
+
+
+MACHINES = [Machine("n1", "10.0.0.1"), Machine("n2", "10.0.0.2"), Machine("n3", "10.0.0.3")]
+
+
+def test_machines_for_live_sessions_are_chosen_else_those_with_cores_else_all() -> None:
+    head, worker, kept = Machine("h", "10.0.0.9", 0.0), Machine("w", "10.0.0.8"), Machine("l", "10.0.0.7", live=True)
+    assert chosen([head, worker, kept]) == [kept]
+    assert chosen([head, worker]) == [worker]
+    assert chosen([head]) == [head]
+    assert chosen([MACHINES[1], MACHINES[0]]) == MACHINES[:2], "in the order of their addresses, whatever Ray's is"
+
+
+def test_an_accounts_standby_is_on_another_machine_and_markets_are_spread_beginning_there() -> None:
+    found = places([Runner(f"mm.{symbol}", 0, (symbol,)) for symbol in ("A", "B", "C")])
+    dealt = {seat: one.node for seat, one in spread(found, MACHINES[:2]).items()}
+    assert dealt == {"account": "n1", "standby": "n2", "market:A": "n2", "market:B": "n1", "market:C": "n2"}
+    assert STANDBY not in spread(found, MACHINES[:1])
+
+
+def test_a_feed_is_beside_its_strategies() -> None:
+    found = places([Runner(f"mm.{symbol}", 0, (symbol,)) for symbol in ("A", "B")], "split")
+    dealt = {seat: one.node for seat, one in spread(found, MACHINES).items()}
+    assert dealt["feed:A"] == dealt["market:A"] != dealt["feed:B"] == dealt["market:B"]
+
+
+def test_who_lost_its_machine_begins_apart_from_its_other_beside_its_mate_or_where_the_fewest_are() -> None:
+    one, two, three = MACHINES
+    dealt = {"account": one, "standby": two, "market:A": one, "feed:B": two, "market:C": three}
+    assert elsewhere("standby", dealt, [one, three]) == three
+    assert elsewhere("standby", dealt, [one]) == one, "better there than nowhere"
+    assert elsewhere("market:A", {**dealt, "market:A": three}, [one, two]) == one
+    assert elsewhere("market:B", {**dealt, "market:B": three}, [one, two]) == two

@@ -19,6 +19,8 @@ REACH_S = 2.0
 KILL_REACH_S = 1.0
 """The account's host is asked first; when it has not answered by then, the venue is asked without it."""
 KILL_CONFIRM_S = 10.0
+WRITES_S = 1.5
+"""Who waits for an account writes every second."""
 
 Sessions = Annotated[Path, Parameter(name="--sessions")]
 Json = Annotated[bool, Parameter(name="--json", negative="")]
@@ -41,6 +43,8 @@ def status(session: str = "", /, *, sessions: Sessions = Path("sessions"), json:
     folder = _folder(sessions, session)
     with operator(folder) as line:
         said = {name: _asked(line, name) for name in _hosts(folder)}
+    if folder.read().spread:
+        said |= _waiting(folder)
     if json:
         _write_json(said)
     else:
@@ -157,6 +161,20 @@ def _hosts(folder: Folder) -> list[str]:
 
 def _asked(line: Operator, host: str) -> dict[str, Any]:
     return line.ask(host, "status", REACH_S) if line.reach(host, REACH_S) else {}
+
+
+def _waiting(folder: Folder) -> dict[str, dict[str, Any]]:
+    """Who waits for the account, by what it writes every second; who writes nothing is no more."""
+    from actors.live.tenure import seats
+
+    before = seats(folder.tenure)[1]
+    time.sleep(WRITES_S)
+    holder, after = seats(folder.tenure)
+    return {
+        f"{seat} (waits)": {"waits": holder.seat if holder is not None else "nobody", "machine": word.machine, "pid": word.pid}
+        for seat, word in after.items()
+        if seat in before and before[seat] != word
+    }
 
 
 def _write_json(value: Any) -> None:

@@ -14,6 +14,7 @@ from actors.errors import Exit, UserError
 
 if TYPE_CHECKING:
     from actors.graph import Plan
+    from actors.live.placement import Placement
     from core.dialect.binance.hosts import VenueTable
 
 Venues = Literal["production", "demo", "emulator"] | None
@@ -35,19 +36,43 @@ def trade(
     record: Annotated[bool, Parameter(name="--record", negative="--no-record")] = True,
     sessions: Annotated[Path, Parameter(name="--sessions")] = Path("sessions"),
     address: Annotated[str, Parameter(name="--address")] = "",
+    trust_network: Annotated[bool, Parameter(name="--trust-network", negative="")] = False,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
 ) -> int:
     """Trade graphs on live markets, until Ctrl-C: on paper (live data, our own matching) unless --live is given.
 
-    Parameters ---------- graphs Graph files, such as strategies/market_maker.toml; several trade side by side on one account.
-    live Send orders to the venue. Without it nothing leaves but questions about the market. venue production, demo or emulator,
-    instead of the graphs' own. url Where the venue is, if all of it is at one address, as an emulator is: http://127.0.0.1:8900.
-    set_ Another value for one key of every graph, as strategy.gamma=0.3; may be given again. split Normalizers in processes of
-    their own. hosts At most so many processes for the markets; by default as many as there are cores. 0: one for each instrument.
-    pin Each process on a core of its own, dealt out in turn: a fifth less from tick to order where cores are not shared with
-    others. for_ Stop after so many seconds. flatten At the end close what is held, at market. record Keep the venue's frames, for
-    `replay --shadow` and `data import`. sessions Where sessions' folders are. address A Ray cluster to trade on, instead of a Ray
-    of this session's own. json One JSON object at the end instead of tables.
+    Parameters
+    ----------
+    graphs
+        Graph files, such as strategies/market_maker.toml; several trade side by side on one account.
+    live
+        Send orders to the venue. Without it nothing leaves but questions about the market.
+    venue
+        production, demo or emulator, instead of the graphs' own.
+    url
+        Where the venue is, if all of it is at one address, as an emulator is: http://127.0.0.1:8900.
+    set_
+        Another value for one key of every graph, as strategy.gamma=0.3; may be given again.
+    split
+        Normalizers in processes of their own.
+    hosts
+        At most so many processes for the markets; by default as many as there are cores. 0: one for each instrument.
+    pin
+        Each process on a core of its own, dealt out in turn: a fifth less from tick to order where cores are not shared.
+    for_
+        Stop after so many seconds.
+    flatten
+        At the end close what is held, at market.
+    record
+        Keep the venue's frames, for `replay --shadow` and `data import`.
+    sessions
+        Where sessions' folders are; with --address a folder that every machine has at the same path.
+    address
+        A Ray cluster to trade on, instead of a Ray of this session's own: HOST:PORT, or auto on one of its machines.
+    trust_network
+        Nobody else reads on the cluster's network: Ray may speak there in plain text.
+    json
+        One JSON object at the end instead of tables.
     """
     from actors.graph import read
     from actors.live.admission import of_account, of_ray
@@ -62,12 +87,13 @@ def trade(
     plans = [read(path, set_) for path in graphs]
     where = _venue(plans, venue, url)
     key = credentials(where.name) if live else None  # one that is missing is said now, not by a process that begins
-    for words in (*objections(plans, where), *of_ray(address), *(of_account(where, key) if key else ())):
+    for words in (*objections(plans, where), *of_ray(address, trusted=trust_network), *(of_account(where, key) if key else ())):
         if live:
             raise UserError(f"not for real: {words}", Exit.CONFIGURATION)
         sys.stderr.write(f"for real this would be refused: {words}\n")
     markets = len(os.sched_getaffinity(0)) if hosts is None else hosts
-    folder = open_session(sessions, plans, where, live, "split" if split else "together", markets, record, pin)
+    placement: Placement = "split" if split else "together"
+    folder = open_session(sessions, plans, where, live, placement, markets, record, pin, bool(address), trust_network)
     return run(folder, for_, flatten, address, json)
 
 

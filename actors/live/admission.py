@@ -63,13 +63,16 @@ def of_account(venue: VenueTable, credentials: Credentials) -> Iterator[str]:
         yield f"the key from {credentials.source} may withdraw: make one that may only trade"
 
 
-def of_ray(address: str, environ: Mapping[str, str] = os.environ) -> Iterator[str]:
-    """Why hosts may not be placed by this Ray for real."""
+def of_ray(address: str, environ: Mapping[str, str] = os.environ, trusted: bool = False) -> Iterator[str]:
+    """Why hosts may not be placed by this Ray for real. `trusted`: nobody else reads on the machines' network."""
     if environ.get("RAY_AUTH_MODE", "token") != "token":
         yield "Ray would let in whoever reaches it: unset RAY_AUTH_MODE, or set it to token"
     host = address.rpartition(":")[0].strip("[]")
-    if host and not host.startswith("127.") and host not in ("localhost", "::1") and not _veiled(environ):
-        yield f"Ray at {address} would be spoken to in plain text: set RAY_USE_TLS=1 and its certificates"
+    if host and not host.startswith("127.") and host not in ("localhost", "::1") and not (trusted or _veiled(environ)):
+        yield (
+            f"Ray at {address} would be spoken to in plain text: set RAY_USE_TLS=1 and its certificates, or say "
+            "--trust-network where nobody else reads on the machines' network"
+        )
 
 
 def of_listeners(found: Iterable[Listener], environ: Mapping[str, str] = os.environ) -> Iterator[str]:
@@ -77,7 +80,10 @@ def of_listeners(found: Iterable[Listener], environ: Mapping[str, str] = os.envi
     for one in found:
         if not one.loopback and not _veiled(environ):
             where = f"{one.process} listens on {one.address}:{one.port}"
-            yield f"{where}, where others reach it in plain text: keep it on 127.0.0.1, or set RAY_USE_TLS=1"
+            yield (
+                f"{where}, where others reach it in plain text: keep it on 127.0.0.1, set RAY_USE_TLS=1, or on a cluster whose "
+                "network is its own say --trust-network"
+            )
 
 
 def _veiled(environ: Mapping[str, str]) -> bool:

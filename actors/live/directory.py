@@ -2,12 +2,14 @@
 
 A thread of its own, because the table is a Ray actor: asking it takes a millisecond where all is well, seconds where it is not.
 A host that moved is told to the loop. While the table cannot be reached, what hosts wrote into the session's folder stands in for
-it, which helps on one machine or a shared disk; whoever finds nothing waits.
+it, which all of a session see; whoever finds nothing waits.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from threading import Event, Thread
 from typing import Any, Final
 
@@ -35,9 +37,9 @@ class RayTable:
         self._namespace = namespace
         self._service: Any = None
 
-    def enter(self, name: str, address: bytes) -> None:
+    def enter(self, name: str, epoch: int, address: bytes) -> None:
         """Say where a host is. Raises OutOfReach."""
-        self._ask("enter", name, address)
+        self._ask("enter", name, epoch, address)
 
     def everybody(self) -> Mapping[str, bytes]:
         """Where all are. Raises OutOfReach."""
@@ -54,6 +56,28 @@ class RayTable:
             raise OutOfReach(str(error)) from error
 
 
+class Reach:
+    """Looks, on a thread of its own, whether the table is in reach: who is cut off from it is cut off from the session."""
+
+    def __init__(self, table: RayTable | None) -> None:
+        self._table = table
+        self._reached = time.monotonic_ns()
+        if table is not None:
+            Thread(target=self._look, name="reach", daemon=True).start()
+
+    def cut_off(self) -> int:
+        """For how many ns the table has been out of reach."""
+        return time.monotonic_ns() - self._reached if self._table is not None else 0
+
+    def _look(self) -> None:
+        assert self._table is not None
+        while True:
+            with suppress(OutOfReach):
+                self._table.everybody()
+                self._reached = time.monotonic_ns()
+            time.sleep(LOOK_EVERY_S)
+
+
 class Directory:
     """Watches the table for some hosts; `moved` is called, from a thread, for each of them that is somewhere new."""
 
@@ -67,7 +91,7 @@ class Directory:
     def begin(self, own: Address) -> None:
         """Say where this host is, and watch from now on."""
         self._folder.say_where(self._name, own)
-        self._own = msgspec.json.encode(own)
+        self._epoch, self._own = own.epoch, msgspec.json.encode(own)
         self._thread = Thread(target=self._watch, name="directory", daemon=True)
         self._thread.start()
 
@@ -92,7 +116,7 @@ class Directory:
         if self._table is None or (entered and self.reached):
             return entered
         try:
-            self._table.enter(self._name, self._own)
+            self._table.enter(self._name, self._epoch, self._own)
         except OutOfReach:
             self.reached = False
             return entered

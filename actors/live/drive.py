@@ -2,7 +2,9 @@
 
 `python -m actors.live.drive FOLDER [ADDRESS]` starts the session's hosts, says `ready`, and waits: for the word `stop`, or the
 end of its standard input, which both mean an end in good order; or for the loss of Ray, upon which it ends the hosts that are
-left and itself, so that whoever started it may begin anew. The hosts' next life begins from their tapes.
+left and itself, so that whoever started it may begin anew. The hosts' next life begins from their tapes. What is left on other
+machines ends by itself: Ray ends the actors of a driver that is gone, and whoever is cut off from Ray as well loses the account's
+tenure, or as a market's process is refused by the account.
 """
 
 from __future__ import annotations
@@ -18,8 +20,10 @@ from typing import Final
 import msgspec
 
 from actors.errors import UserError
+from actors.live import machine
 from actors.live.crew import admit, crew
 from actors.live.folder import Folder
+from actors.live.tenure import seats
 
 LOST: Final = 75
 """Exit code, as sysexits.h has it for what may go well at another time."""
@@ -53,8 +57,11 @@ def drive(folder: Folder, address: str) -> int:
 
 
 def clear(folder: Folder) -> None:
-    """End the hosts of the session that a lost Ray left behind; returns when they are gone."""
-    pids = [address.pid for place in folder.read().places() if (address := folder.where(place.name)) and _ours(address.pid)]
+    """End the hosts of the session that a lost Ray left behind on this machine; returns when they are gone."""
+    holder, waiting = seats(folder.tenure)
+    known = [address for place in folder.read().places() if (address := folder.where(place.name))]
+    known_here = [one.pid for one in (*known, holder, *waiting.values()) if one is not None and machine.here(one.home)]
+    pids = [pid for pid in known_here if _ours(pid)]
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + END_S

@@ -9,6 +9,14 @@
 | market/ | the venue's frames as they arrived, in the form that `astrarium data import` takes |
 | logs/ | one line of JSON a word, a file a host |
 
+Of a session on a cluster also:
+
+| there | what |
+|---|---|
+| graphs/ | the sources of each graph's strategy, by the graph's number: what all machines run |
+| tenure/ | who holds the account, and who waits for it (`actors/live/tenure.py`) |
+| proof | what was written last by who started the processes: who reads the same sees the same folder |
+
 Folders of sessions are never written into by a later one.
 """
 
@@ -18,6 +26,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
@@ -25,13 +34,14 @@ from msgspec import Struct
 
 from actors.errors import Exit, UserError, nearest
 from actors.graph import Plan
+from actors.live import machine
 from actors.live.names import Address
 from actors.live.placement import Place, Placement, Runner, places, runners
 from core.dialect.binance.hosts import VenueTable
 from core.instrument import Instrument
 
 
-class Sitting(Struct, frozen=True):
+class Sitting(Struct, frozen=True, dict=True):
     """What a session is: the graphs that trade, what they trade, where, and for real or on paper."""
 
     id: str
@@ -47,14 +57,27 @@ class Sitting(Struct, frozen=True):
     """Each process on a core of its own, dealt out in turn."""
     code: str = ""
     record: bool = True
+    spread: bool = False
+    """On machines of a cluster: links are reached over its network, and the account is held by a tenure."""
+    trusted: bool = False
+    """Whoever started it says that nobody else reads on the machines' network."""
 
     def runners(self) -> list[Runner]:
         """The strategies."""
-        return runners(self.plans)
+        return self._runners
 
     def places(self) -> list[Place]:
         """The processes."""
-        return places(self.runners(), self.placement, self.markets)
+        return self._places
+
+    @cached_property
+    def _runners(self) -> list[Runner]:
+        """Read once: a process that trades does not wait for the strategies' files again, which may be far away by then."""
+        return runners(self.plans)
+
+    @cached_property
+    def _places(self) -> list[Place]:
+        return places(self._runners, self.placement, self.markets)
 
 
 class Folder:
@@ -63,7 +86,7 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.keys, self.hosts, self.tapes = path / "keys", path / "hosts", path / "tapes"
-        self.market, self.logs = path / "market", path / "logs"
+        self.market, self.logs, self.tenure = path / "market", path / "logs", path / "tenure"
 
     @classmethod
     def create(cls, root: Path, sitting: Sitting) -> Folder:
@@ -104,6 +127,28 @@ class Folder:
         name = host.replace(":", "-")
         return any(self.tapes.glob(f"{name}.tape")) or any(self.tapes.glob(f"{name}.*.tape"))
 
+    def next_epoch(self, host: str, least: int) -> int:
+        """The number of a life of a host that begins now: later than all before, whatever another machine's clock showed."""
+        name = host.replace(":", "-")
+        lives = [int(path.name.split(".")[-2]) for path in self.tapes.glob(f"{name}.*.tape")]
+        known = self.where(host)
+        return max([least, *(life + 1 for life in lives), known.epoch + 1 if known else 0])
+
+    def prove(self) -> str:
+        """Write something that nobody can know who does not see this folder; the words to compare with."""
+        words = secrets.token_hex(16)
+        beside = self.path / "proof.new"
+        beside.write_text(words)
+        os.replace(beside, self.path / "proof")
+        return words
+
+    def proves(self, words: str) -> bool:
+        """Whether this is the folder where these words were written last."""
+        try:
+            return (self.path / "proof").read_text() == words
+        except OSError:
+            return False
+
     def say_where(self, host: str, address: Address) -> None:
         """A host says where it is: the file is there whole or not at all."""
         path = self.hosts / f"{host.replace(':', '-')}.json"
@@ -120,14 +165,22 @@ class Folder:
 
     def say_driver(self) -> None:
         """This process started the session and ends it."""
-        (self.path / "driver").write_text(str(os.getpid()))
+        (self.path / "driver").write_text(f"{os.getpid()} {machine.born(os.getpid())} {machine.home()}")
 
     def driver(self) -> int:
-        """The number of the process that started the session; 0 where none said so."""
+        """The number of the process that started the session, while it lives; 0 where none said so or it has ended.
+
+        Raises UserError where it is another machine's.
+        """
         try:
-            return int((self.path / "driver").read_text())
+            pid, born, home = (self.path / "driver").read_text().split(" ", 2)
         except (OSError, ValueError):
             return 0
+        if not machine.here(home):
+            raise UserError(
+                f"session {self.path.name} was not started on this machine since it is up: end it where it was", Exit.NOT_RUNNING
+            )
+        return int(pid) if machine.born(int(pid)) == int(born) else 0
 
     def log(self, host: str) -> Path:
         """A host's log."""

@@ -23,10 +23,19 @@ Done = Callable[[int, Answer | None], None]
 
 
 class Lane:
-    """Some connections and what waits for one. `done` is called, on a thread, with each call's number and what came of it."""
+    """Some connections and what waits for one. `done` is called, on a thread, with each call's number and what came of it;
+    `allowed`, before what had to wait is transmitted, whether it still may be."""
 
-    def __init__(self, name: str, threads: int, worker: Callable[[], Worker], done: Done, now: Callable[[], int]) -> None:
-        self._done, self._now = done, now
+    def __init__(
+        self,
+        name: str,
+        threads: int,
+        worker: Callable[[], Worker],
+        done: Done,
+        now: Callable[[], int],
+        allowed: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._done, self._now, self._allowed = done, now, allowed
         self._lock = Lock()
         self._free: list[Worker] = []
         self._waiting: deque[Job] = deque()
@@ -83,7 +92,7 @@ class Lane:
         sent = job.sent or self._now()
         if job.sent:
             answer = worker.receive(job.ask)
-        elif sent < job.until:
+        elif sent < job.until and self._allowed():
             answer = worker.transmit(job.ask)
         if answer is not None:
             answer = Answer(answer.status, answer.headers, answer.body, sent, self._now())

@@ -14,7 +14,11 @@ SERVICE: Final = "names"
 
 
 class Address(Struct, frozen=True):
-    """A host in one life of its process: its two endpoints, its public key, its process and the code that it runs."""
+    """A host in one life of its process: its two endpoints, its public key, its process and the code that it runs.
+
+    `epoch` is the life's number (the account's: its term, 0 where nobody else could hold it); `machine` and `home` say on which
+    machine, for people and for whoever wants to do something with `pid`.
+    """
 
     endpoint: str
     publishing: str
@@ -22,25 +26,24 @@ class Address(Struct, frozen=True):
     pid: int
     epoch: int
     code: str
+    machine: str = ""
+    home: str = ""
 
 
 class Names:
     """The table. Entries are bytes, so that hosts of another version can still be told apart."""
 
     def __init__(self) -> None:
-        self._known: dict[str, bytes] = {}
+        self._known: dict[str, tuple[int, bytes]] = {}
 
-    def enter(self, name: str, address: bytes) -> None:
-        """A host says where it is; what it said before is forgotten."""
-        self._known[name] = address
-
-    def look_up(self, name: str) -> bytes:
-        """What a host said; nothing while it has not."""
-        return self._known.get(name, b"")
+    def enter(self, name: str, epoch: int, address: bytes) -> None:
+        """A host says where it is in this epoch; what an earlier one of it said is forgotten, and it is not heard any more."""
+        if epoch >= self._known.get(name, (epoch, b""))[0]:
+            self._known[name] = epoch, address
 
     def everybody(self) -> dict[str, bytes]:
         """The whole table."""
-        return dict(self._known)
+        return {name: address for name, (_, address) in self._known.items()}
 
 
 def service(namespace: str) -> Any:

@@ -6,6 +6,7 @@ What is wrong is said before anything starts. A dry run warns of what trading fo
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,17 +42,48 @@ def open_session(
     markets: int = 0,
     record: bool = True,
     pin: bool = False,
+    spread: bool = False,
+    trusted: bool = False,
 ) -> Folder:
-    """The folder of a new session, ready for its hosts. Raises UserError for what is wrong."""
+    """The folder of a new session, ready for its hosts: `spread` over a cluster's machines, whose network nobody else reads on if
+    it is `trusted`. Raises UserError for what is wrong."""
     found = runners(plans)
     symbols = sorted({symbol for one in found for symbol in one.symbols})
     instruments = listed(venue, symbols)
     code = code_of(plans)
-    sitting = Sitting(fresh_id(), time.time_ns(), live, venue, tuple(plans), instruments, placement, markets, pin, code, record)
+    name = fresh_id()
+    kept = [
+        _kept(plan, (root / name / "graphs" / str(number)).resolve()) if spread else plan for number, plan in enumerate(plans)
+    ]
+    sitting = Sitting(
+        name, time.time_ns(), live, venue, tuple(kept), instruments, placement, markets, pin, code, record, spread, trusted
+    )  # fmt: skip
     folder = Folder.create(root, sitting)
+    for before, plan in zip(plans, kept, strict=True):
+        if spread:
+            _keep(before, Path(plan.folder))
     for name in (OPERATOR, *(place.name for place in sitting.places())):
         make(folder.keys, name)
     return folder
+
+
+def _kept(plan: Plan, place: Path) -> Plan:
+    """A plan as it is read from the session's folder, which all machines see: graphs may lie anywhere."""
+    graph = plan.graph
+    _, _, name = graph.strategy["use"].partition(":")
+    latency = graph.latency
+    if latency.table:
+        latency = structs.replace(latency, table=Path(latency.table).name)
+    graph = structs.replace(graph, strategy={**graph.strategy, "use": f"{plan.strategy_file.name}:{name}"}, latency=latency)
+    return structs.replace(plan, graph=graph, folder=str(place))
+
+
+def _keep(plan: Plan, place: Path) -> None:
+    """Copy what a plan is read from."""
+    place.mkdir(parents=True)
+    table = plan.graph.latency.table
+    for file in (*plan.strategy_file.parent.glob("*.py"), *([Path(plan.folder, table)] if table else [])):
+        shutil.copy(file, place / file.name)
 
 
 def listed(venue: VenueTable, symbols: Sequence[str]) -> tuple[Instrument, ...]:

@@ -39,12 +39,13 @@ TAG_LENGTH = 12
 
 
 class Part(NamedTuple):
-    """One host's part of a session."""
+    """One host's part of a session. `allowed` says whether this process may act for the account, where that may end."""
 
     folder: Folder
     sitting: Sitting
     place: Place
     epoch: int
+    allowed: Callable[[], bool] | None = None
 
     @property
     def runners(self) -> list[Runner]:
@@ -108,11 +109,14 @@ class Part(NamedTuple):
         if self.sitting.live:
             from actors.live import venue as live
 
-            return live.Venue(host, structs.replace(table, kline_minutes=0), credentials(table.name), instruments, believed)
+            table = structs.replace(table, kline_minutes=0)
+            return live.Venue(host, table, credentials(table.name), instruments, believed, allowed=self.allowed)
         from actors.live.paper import Paper
         from actors.live.store import Journal
 
-        return Paper(host, table, instruments, self.graphs[0], Journal(self.folder.path / "paper.journal"))
+        return Paper(
+            host, table, instruments, self.graphs[0], Journal(self.folder.path / "paper.journal", not self.sitting.spread)
+        )
 
     def recording(self) -> Recording | None:
         """What keeps the venue's frames, if they are kept."""

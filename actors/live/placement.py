@@ -4,11 +4,19 @@ By default the normalizers, mailboxes and strategies of an instrument are togeth
 risk and gateways of the account are together and apart from every strategy. There are no more markets' processes than were asked
 for: instruments are dealt out among them in turn. *split* puts the normalizers into processes of their
 own, so that a strategy's arithmetic never delays the market's bookkeeping, for a hop more on a tick's road.
+
+On a cluster processes are dealt out over its machines by `spread`, a table of our own: Ray's SPREAD is only meant to be even,
+and knows of no instrument. An account has a second process there, its *standby*, never on the machine of the first as long as
+there is another; the markets' begin with the standby's machine, so that the account's has the fewest beside it; and an
+instrument's feed stays beside its strategies. Ray is told to place each process on its machine and nowhere else: there it begins
+it again when it dies. Where the machine dies, the driver has it begin on the one that has the fewest (`elsewhere`). Markets are
+not moved back when a machine joins: that would cost a pause to no end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -17,6 +25,10 @@ from actors.errors import Exit, UserError
 from actors.graph import Plan
 
 ACCOUNT: Final = "account"
+STANDBY: Final = "standby"
+"""The seat of the account's second process; the place is the account's."""
+LIVE: Final = "live"
+"""The resource of Ray that keeps machines for live sessions: where some have it, processes are placed there alone."""
 Placement = Literal["together", "split"]
 Group = tuple[set[str], list[str]]
 """Instruments that belong together, and their strategies."""
@@ -79,6 +91,44 @@ def places(found: Iterable[Runner], placement: Placement = "together", markets: 
         else:
             hosts.append(Place(f"market:{label}", kept, tuple(names)))
     return hosts
+
+
+class Machine(Struct, frozen=True):
+    """A machine of a cluster: Ray's name of it, its address, how many cores Ray gives out there, and whether it has LIVE."""
+
+    node: str
+    address: str
+    cores: float = 1.0
+    live: bool = False
+
+
+def chosen(machines: Iterable[Machine]) -> list[Machine]:
+    """Those that processes are placed on: the ones for live sessions, else those with cores to give, else all."""
+    found = sorted(machines, key=lambda one: one.address)
+    return [one for one in found if one.live] or [one for one in found if one.cores > 0] or found
+
+
+def spread(found: Sequence[Place], machines: Sequence[Machine]) -> dict[str, Machine]:
+    """The machine of each process, and of the account's standby where there are two machines."""
+    dealt = {ACCOUNT: machines[0]}
+    if len(machines) > 1:
+        dealt[STANDBY] = machines[1]
+    groups = list(dict.fromkeys(place.name.partition(":")[2] for place in found if place.name != ACCOUNT))
+    for place in found:
+        if place.name != ACCOUNT:
+            dealt[place.name] = machines[(groups.index(place.name.partition(":")[2]) + 1) % len(machines)]
+    return dealt
+
+
+def elsewhere(seat: str, dealt: Mapping[str, Machine], machines: Sequence[Machine]) -> Machine:
+    """Where a process begins again whose machine is gone: not beside the account's other process if there is another machine,
+    beside its feed or its strategies where those still are, and else where the fewest are."""
+    other = {ACCOUNT: STANDBY, STANDBY: ACCOUNT}.get(seat, "")
+    label = seat.partition(":")[2]
+    mates = {where.node for name, where in dealt.items() if name != seat and label and name.partition(":")[2] == label}
+    count = Counter(where.node for name, where in dealt.items() if name != seat)
+    avoided = dealt[other].node if other in dealt else ""
+    return min(machines, key=lambda one: (one.node == avoided, one.node not in mates, count[one.node], one.address))
 
 
 def _dealt(groups: list[Group], count: int) -> list[Group]:

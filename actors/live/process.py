@@ -3,6 +3,9 @@
 It is a plain class with a thread for the loop. Ray makes an actor of it (`actors/live/crew.py`) and restarts it when it dies;
 then it begins like the first time, because start-up is recovery. An error that is not a strategy's ends the process: a node in an
 unknown state must not trade, and the next life begins from the tape.
+
+On a cluster the account has two such processes, each in a *seat* of its own. Whoever gets the account's tenure
+(`actors/live/tenure.py`) begins; the other waits, with everything imported, and begins when the first is through.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event, Thread
@@ -20,8 +24,9 @@ import msgspec
 
 from actors.errors import Exit, UserError
 from actors.graph import code_of
+from actors.live import machine
 from actors.live.clock import Clock
-from actors.live.directory import Directory, RayTable
+from actors.live.directory import Directory, RayTable, Reach
 from actors.live.folder import Folder
 from actors.live.host import Host
 from actors.live.link import Link
@@ -31,7 +36,9 @@ from actors.live.names import Address
 from actors.live.part import Part
 from actors.live.placement import ACCOUNT
 from actors.live.store import Journal
+from actors.live.tenure import Fenced, Tenancy, end
 from core.message import Command, News
+from core.ports import Store
 
 SWITCH_S: Final = 0.0005
 """How long one thread may keep the others waiting (Python's default is ten times that): a frame waits for the loop at most so
@@ -42,6 +49,9 @@ ASTRAY_NS_MAX: Final = 500 * MS
 LOOK_AT_CLOCK_NS: Final = 1_000 * MS
 CRASHED: Final = 70
 """Exit code, as sysexits.h has it for an error inside."""
+BLIND_S: Final = 1.0
+"""Before a process ends that does not see the session's folder: Ray starts it again, perhaps where one does."""
+LOOK_S: Final = 0.1
 
 
 class Role(Protocol):
@@ -68,14 +78,22 @@ class Role(Protocol):
 class Process:
     """A host's process. Its methods may be called from any thread."""
 
-    def __init__(self, path: str, name: str, ray: bool = True) -> None:
-        """Begin at once. With `ray` hosts are found through Ray's table, else through the session's folder."""
+    def __init__(self, path: str, name: str, ray: bool = True, seat: str = "", proof: str = "") -> None:
+        """Begin at once. With `ray` hosts are found through Ray's table, else through the session's folder.
+
+        `seat`: which of the processes that may be this host, if not the only one; `proof`: what the session's folder says.
+        """
         sys.setswitchinterval(SWITCH_S)
         self.folder = Folder(Path(path))
+        if proof and not self.folder.proves(proof):
+            time.sleep(BLIND_S)
+            end(f"{path} is not the session's folder here: every machine must see the same one under this path")
         self.sitting = self.folder.read()
-        self.name = name
-        self.log = Log(self.folder.log(name), name)
+        self.name, self.seat = name, seat or name
+        self.log = Log(self.folder.log(self.seat), name)
         self.ended, self.clean = Event(), True
+        self.tenancy: Tenancy | None = None
+        self._leaving = Event()
         self._ray = ray
         self._thread = Thread(target=self._live, name=f"host {name}")
         self._ready = Event()
@@ -84,63 +102,75 @@ class Process:
     # --- from outside
 
     def ready(self, seconds: float) -> bool:
-        """Whether the loop turns, waiting at the most so long."""
-        return self._ready.wait(seconds)
-
-    def pid(self) -> int:
-        """The process's number."""
-        return os.getpid()
-
-    def status(self) -> bytes:
-        """What an operator wants to know, as JSON."""
-        said: list[bytes] = []
-        told = Event()
-
-        def look() -> None:
-            said.append(msgspec.json.encode(self._status()))
-            told.set()
-
-        self.host.soon(look)
-        told.wait(5.0)
-        return said[0] if said else b"{}"
+        """Whether the loop turns, or this process waits behind one that was seen to live, within so long."""
+        until = time.monotonic() + seconds
+        while not self._ready.wait(LOOK_S) and time.monotonic() < until:
+            if self.tenancy is not None and self.tenancy.behind:
+                return True
+        return self._ready.is_set()
 
     def stop(self, seconds: float = 15.0) -> bool:
         """End in good order; False when that took longer than so long, or orders are left behind."""
-        self.host.soon(self._leave)
+        self._leaving.set()
+        if self._ready.is_set():
+            self.host.soon(self._leave)
         return self.ended.wait(seconds) and self.clean
 
     # --- the thread
 
     def _live(self) -> None:
         try:
-            self._begin()
-            self._ready.set()
-            self.host.run()
-            self._end()
+            if self._may_begin():
+                self._begin()
+                self._ready.set()
+                if self._leaving.is_set():
+                    self.host.soon(self._leave)
+                self.host.run()
+                self._end()
         except BaseException as error:  # noqa: BLE001 - whatever it is, it ends this life, and is told
             text = "".join(format_exception(error))
             self.log.tell(News("", urgency=2, headline=f"{self.name} dies", text=text, source=self.name))
             os._exit(CRASHED)
         self.ended.set()
 
+    def _may_begin(self) -> bool:
+        """Wait for the account's tenure, where this host's process needs it; False when the session ends before it is ours."""
+        if self.name != ACCOUNT or not self.sitting.spread:
+            return True
+        from actors.live import account, venue  # noqa: F401 - so that nothing is left to import when it is our turn
+
+        reach = Reach(RayTable(self.sitting.id) if self._ray else None)
+        where = machine.name(self.sitting.spread and self._ray)
+        self.tenancy = Tenancy(self.folder.tenure, self.seat, where, reach.cut_off, first=self.seat == ACCOUNT)
+        self.log.tell(News("", headline="waits for the account", text=f"{self.seat} on {where}", source=self.seat))
+        if not self.tenancy.wait(self._leaving):
+            return False
+        text = f"{self.seat} on {where}, term {self.tenancy.term}"
+        self.log.tell(News("", headline="holds the account", text=text, source=self.seat, urgency=int(self.tenancy.term > 1)))  # type: ignore[arg-type]
+        return True
+
     def _begin(self) -> None:
         self._pin()
         from actors.live.account import Account
         from actors.live.trading import Trading
 
+        spread = self.sitting.spread and self._ray
         clock = Clock()
         loop = Loop(clock)
         all_places = self.sitting.places()
         place = next(one for one in all_places if one.name == self.name)
-        account = self.name == ACCOUNT
-        self.epoch = 0 if account else clock.now() // (10 * MS)
+        account, tenancy = self.name == ACCOUNT, self.tenancy
+        epoch = 0 if account else self.folder.next_epoch(self.name, clock.now() // (10 * MS))
+        self.epoch = tenancy.term if tenancy is not None else epoch
         self._astray = False
         code = code_of(self.sitting.plans)
         mixed = self._mixed(code)
-        self.tape = Journal(self.folder.tape(self.name, self.epoch))
-        part = Part(self.folder, self.sitting, place, self.epoch)
-        self.link = Link(self.name, self.folder.keys, clock, loop.poller, epoch=self.epoch, where=part.where())
-        self.host = Host(self.name, loop, self.link, self.tape, self.log.tell)
+        self.tape = Journal(self.folder.tape(self.name, epoch), lock=not self.sitting.spread)
+        part = Part(self.folder, self.sitting, place, epoch, tenancy.held if tenancy is not None else None)
+        at = machine.address(spread)
+        self.link = Link(self.name, self.folder.keys, clock, loop.poller, epoch=epoch, where=part.where(), address=at)
+        tape: Store = Fenced(self.tape, tenancy) if tenancy is not None else self.tape
+        self.host = Host(self.name, loop, self.link, tape, self.log.tell)
         self.role: Role = Account(self.host, self.link, part) if account else Trading(self.host, self.link, part)
         self.host.heard = self.role.heard
         if mixed:
@@ -153,7 +183,8 @@ class Process:
         gc.collect()
         gc.freeze()  # what is there now stays: the collector need not walk through it again
         gc.set_threshold(*GARBAGE)
-        self.directory.begin(Address(*self.link.addresses, os.getpid(), self.epoch, code))
+        self.machine = machine.name(spread)
+        self.directory.begin(Address(*self.link.addresses, os.getpid(), self.epoch, code, self.machine, machine.home()))
         self._watch_clock()
 
     def _mixed(self, code: str) -> str:
@@ -192,6 +223,8 @@ class Process:
         host = self.host
         return {
             "host": self.name,
+            "seat": self.seat,
+            "machine": self.machine,
             "pid": os.getpid(),
             "epoch": self.epoch,
             "now": host.clock.now(),
@@ -220,6 +253,8 @@ class Process:
     def _end(self) -> None:
         self.directory.close()
         self.host.save()
+        if self.tenancy is not None:
+            self.tenancy.close()
         self.link.close()
         self.tape.close()
         self.log.close()

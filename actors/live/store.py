@@ -2,7 +2,8 @@
 
 Entries are written with one write before `append` returns, so they survive this process's death by any signal; a thread brings
 them to the disk within `SYNC_S`, so a loss of power may cost the last milliseconds, for which the venue is the second witness. An
-fdatasync in the caller's way would cost 0.1 ms at the median and 5 ms at the 99th percentile.
+fdatasync in the caller's way would cost 0.1 ms at the median and 5 ms at the 99th percentile. On a network's file system
+the death of a machine costs what a loss of power costs here, and what was under way to the server.
 
 What cannot be kept is an error and leaves nothing half kept, of several entries none: the file is cut back to its last whole
 record. Where even that fails, or the disk refuses a sync, the journal takes nothing more and says why. Whoever trades
@@ -29,15 +30,18 @@ HELD_BYTES: Final = 16 << 20
 class Journal:
     """An append-only file behind the Store port."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: bool = True) -> None:
         """Open or make the file, cut off a torn tail, and go on behind the last whole record.
+
+        Without `lock` something else says that nobody else writes it: on a network's file system a dead machine's lock may last.
 
         Raises JournalError for a damaged file, OSError for one that cannot be opened or is another process's journal.
         """
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            self._lock()
+            if lock:
+                self._lock()
             self._end = self._count = 0
             for record in records(_mapped(path)):
                 self._end, self._count = record.end, self._count + 1

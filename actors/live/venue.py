@@ -48,7 +48,8 @@ class Loop(Protocol):
 
 
 class Venue:
-    """One account at one venue. `bars` takes the recent bars that the session begins with, before anything trades."""
+    """One account at one venue. `bars` takes the recent bars that the session begins with, before anything trades; `allowed`
+    says, where that may end, whether this process may act for the account: from then on nothing is transmitted."""
 
     def __init__(
         self,
@@ -58,7 +59,9 @@ class Venue:
         instruments: Iterable[Instrument],
         believed: Callable[[str], int],
         bars: Callable[[Bar], None] = lambda bar: None,
+        allowed: Callable[[], bool] | None = None,
     ) -> None:
+        self._allowed = allowed
         self.session = Session(table, credentials.signer(), instruments, believed)
         self._loop, self._table, self._bars = loop, table, bars
         self._source = credentials.source
@@ -80,8 +83,9 @@ class Venue:
     def start(self) -> None:
         """Begin."""
         url, now = self._table.hosts.rest, self._loop.clock.now
-        self._lanes["orders"] = Lane("orders", ORDER_THREADS, lambda: Worker(url, self._key), self._done, now)
-        self._lanes["queries"] = Lane("queries", QUERY_THREADS, lambda: Questioner(url, self._key), self._done, now)
+        allowed = self._allowed or (lambda: True)
+        self._lanes["orders"] = Lane("orders", ORDER_THREADS, lambda: Worker(url, self._key), self._done, now, allowed)
+        self._lanes["queries"] = Lane("queries", QUERY_THREADS, lambda: Questioner(url, self._key), self._done, now, allowed)
         self._loop.news(0, f"session with {self._table.name}", f"{url}, with the key from {self._source}")
         self.session.start(now())
         self._carry_out()
@@ -152,6 +156,8 @@ class Venue:
             self._sockets.pop(effect.stream).close()
 
     def _transmit(self, ask: Ask) -> None:
+        if self._allowed is not None and not self._allowed():
+            return  # and this process is about to end
         if ask.lane == "ws":
             self._sockets[WS_API].say(ask.text)
         else:

@@ -37,15 +37,18 @@ def tables(said: dict[str, dict[str, Any]]) -> Iterator[Table | str]:
     """What hosts say of themselves, a table a subject."""
     from rich.table import Table
 
-    hosts = Table("host", "process", "sessions", "messages", "journal", title="hosts")
+    hosts = Table("host", "machine", "process", "sessions", "messages", "journal", title="hosts")
     for name, one in said.items():
         if not one:
-            hosts.add_row(name, "NOT RUNNING", "", "", "")
+            hosts.add_row(name, "", "NOT RUNNING", "", "", "")
+            continue
+        if "waits" in one:
+            hosts.add_row(name, one["machine"], str(one["pid"]), f"waits behind {one['waits']}", "", "")
             continue
         sessions = ", ".join(
             f"{peer} {state['state']}" for peer, state in one["sessions"].items() if not peer.startswith("operator")
         )
-        hosts.add_row(name, str(one["pid"]), sessions, f"{one['handled']:,}", one["journal"] or "writes")
+        hosts.add_row(name, one["machine"], str(one["pid"]), sessions, f"{one['handled']:,}", one["journal"] or "writes")
     yield hosts
     strategies = Table("strategy", "state", "trades", "position", "orders", "ticks", "replaced", "oldest, ms", title="strategies")
     for one in said.values():
