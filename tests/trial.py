@@ -71,15 +71,21 @@ GRAPHS: Final = {
 LIMITS: Final = "[limits]\norder_qty = 1.0\nposition = 2.0\nopen_orders = 30\norder_value = 100000.0\n"
 
 
+def graphs(folder: Path, seed: int) -> None:
+    """Write two graphs, and their strategies, into a folder."""
+    folder.mkdir(exist_ok=True)
+    (folder / "chaos.py").write_text(CHAOS)
+    (folder / "quoter.py").write_text((Path(main.__code__.co_filename).parent.parent / "starter" / "quoter.py").read_text())
+    for name, text in GRAPHS.items():
+        (folder / f"{name}.toml").write_text(text.replace("SEED", str(seed)) + LIMITS)
+
+
 class Trial:
     """A session at a venue of its own, with orders that are real there; `folder` is scratch."""
 
     def __init__(self, folder: Path, seed: int = 1, faults: str = "", seconds: float = 600.0, live: bool = True) -> None:
         self.sessions = folder / "sessions"
-        (folder / "chaos.py").write_text(CHAOS)
-        (folder / "quoter.py").write_text((Path(main.__code__.co_filename).parent.parent / "starter" / "quoter.py").read_text())
-        for name, text in GRAPHS.items():
-            (folder / f"{name}.toml").write_text(text.replace("SEED", str(seed)) + LIMITS)
+        graphs(folder, seed)
         options = ["--synth", str(seed), "--symbols", "BTCUSDT,ETHUSDT"]
         if faults:
             (folder / "faults.toml").write_text(faults)
