@@ -102,6 +102,7 @@ OTHER_TESTS: Final = {
     "emulator_shapes": "the emulated venue's answers beside the documented ones",
     "data_cli": "`astrarium data ...` as a user meets it",
     "import": "the importer's stories, from captures to day files",
+    "live_cluster": "sessions over machines that die",
     "live_soak": "sessions whose processes are killed again and again",
     "live_trading": "sessions tried whole",
     "kernel_reference": "the kernel's fills beside hftbacktest's",
