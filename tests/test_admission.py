@@ -196,6 +196,12 @@ def test_a_time_that_is_none_is_refused(seconds: str, tmp_path: Path) -> None:
     assert main(["trade", str(tmp_path / "quoter.toml"), f"--for={seconds}", "--sessions", str(tmp_path / "s")]) == 4
 
 
+def test_a_session_is_not_held_from_a_machine_outside_of_its_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quoter(tmp_path)
+    assert main(["trade", str(tmp_path / "quoter.toml"), "--address", "ray://10.0.0.7:10001"]) == 4
+    assert "--address auto" in capsys.readouterr().err
+
+
 def test_what_ended_a_driver_is_the_verb_s_own_exit_code(tmp_path: Path) -> None:
     driver = Driver(Folder(tmp_path), "")
     (tmp_path / "logs").mkdir()

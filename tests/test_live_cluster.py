@@ -44,6 +44,15 @@ def test_markets_are_spread_and_the_accounts_standby_is_on_another_machine(trial
     assert all(said.count(host.address) == 2 for host in trial.made.hosts), said
 
 
+def test_the_accounts_process_alone_dies_and_goes_on_there_or_on_the_other_machine_whoever_is_first(trial: Machines) -> None:
+    before, term = trial.holder(), trial.term()
+    died = time.time()
+    trial.kill(trial.outside(trial.host_of(before.machine), before.pid))
+    until(lambda: trial.term() > term, f"somebody holds the account: {trial.logs()}", 60)
+    print(f"account's process: {trial.holder().seat} trades again after {trial.traded_after(died + 0.5) + 0.5:.1f} s")
+    spread_out(trial)
+
+
 def test_a_machine_dies_with_a_market_and_the_standby_and_its_instrument_moves(trial: Machines) -> None:
     account = trial.host_of(trial.holder().machine)
     dying = next(host for host in trial.made.hosts if host is not account)
@@ -77,7 +86,7 @@ def test_the_machine_of_the_account_dies_and_the_session_ends_in_good_order(tria
     until(lambda: trial.holder().seat != before.seat, f"the standby takes over: {trial.logs()}", 60)
     print(f"account's machine: trades again after {trial.traded_after(died + 1.0) + 1.0:.1f} s")
     time.sleep(10.0)
-    trial.stop()
+    assert trial.stop()["late"] == []
     assert list(trial.violations()) == []
     assert trial.replays() == 0
 

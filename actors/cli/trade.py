@@ -84,6 +84,9 @@ def trade(
         raise UserError("trade wants a graph file: astrarium trade strategies/market_maker.toml", Exit.CONFIGURATION)
     if not 0 <= for_ < inf:
         raise UserError(f"--for {for_:g}: seconds to trade for, or 0 for until Ctrl-C", Exit.CONFIGURATION)
+    if "://" in address:
+        words = "a session is held from one of the cluster's own machines: type it there, with --address auto"
+        raise UserError(words, Exit.CONFIGURATION)
     plans = [read(path, set_) for path in graphs]
     where = _venue(plans, venue, url)
     key = credentials(where.name) if live else None  # one that is missing is said now, not by a process that begins
