@@ -10,8 +10,9 @@ import re
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from core.kernel.memory import compiled
 
 _UNITS_NS = {"ms": 10**6, "s": 10**9, "sec": 10**9, "m": 60 * 10**9, "min": 60 * 10**9, "h": 3600 * 10**9, "d": 86_400 * 10**9}
 _FREQ = re.compile(r"([0-9]*)([a-zA-Z]+)", re.ASCII)
@@ -52,7 +53,7 @@ def bars(ns: NDArray[np.int64], tick: NDArray[Any], lots: NDArray[Any], period: 
     return Bars._make([*columns[:7], notional])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fold(ns: Any, tick: Any, lots: Any, period: int, out: Any) -> int:
     count = 0
     for i in range(len(ns)):

@@ -17,7 +17,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from core.kernel.memory import compiled
 
 DEPTH, SNAPSHOT, TRADE, AGG_TRADE, BBO, MARK = 1, 2, 3, 4, 5, 6
 USDM, SPOT = 1, 2
@@ -48,7 +49,7 @@ _WANTED[[*(ord(key) for key in "ETuUt"), _KEY_PU, _KEY_LAST_UPDATE_ID]] = _INT
 _WANTED[[ord(key) for key in "mM"]] = _TRUE
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def to_ns(stamp: int) -> int:
     """A stamp in s, ms, µs or ns, told apart by its value (each unit ends in 2262, when ns leave 63 bits), as ns."""
     if stamp <= 9_223_372_036:
@@ -60,7 +61,7 @@ def to_ns(stamp: int) -> int:
     return stamp
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _decimal(buf: Any, at: int) -> tuple[int, int, int]:
     """Digits with at most one point, up to a quote: (significant digits, decimals among them, offset of the quote or -1)."""
     value, kept, kept_decimals, kept_at, point, start = 0, 0, 0, at, -1, at
@@ -82,7 +83,7 @@ def _decimal(buf: Any, at: int) -> tuple[int, int, int]:
     return kept, kept_decimals, at
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _e8(buf: Any, at: int) -> tuple[int, int]:
     """A signed decimal string as whole 1e-8: (value, offset of the closing quote, or -1)."""
     negative = buf[at] == 45
@@ -96,7 +97,7 @@ def _e8(buf: Any, at: int) -> tuple[int, int]:
     return (-value if negative else value), close
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _integer(buf: Any, at: int) -> tuple[int, int]:
     """Digits from `at`: (value, offset after them, or -1 where JSON or 63 bits do not allow them)."""
     start, value = at, 0
@@ -108,7 +109,7 @@ def _integer(buf: Any, at: int) -> tuple[int, int]:
     return value, at
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _is(buf: Any, at: int, word: Any) -> bool:
     for i in range(len(word)):  # noqa: SIM110 (a generator does not compile)
         if buf[at + i] != word[i]:
@@ -128,7 +129,7 @@ _LAST_UPDATE_ID, _BIDS, _ASKS, _MARKET = _word("lastUpdateId"), _word("bids"), _
 _W_TRUE, _W_FALSE, _W_NULL = _word("true"), _word("false"), _word("null")
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _levels(buf: Any, at: int, count: int, price: Any, price_decimals: Any, qty: Any, qty_decimals: Any) -> tuple[int, int]:
     """`[["p","q"],...]` from the offset after its first bracket into the rows from `count`: (rows used, offset after, or -1)."""
     if buf[at] == 93:
@@ -155,7 +156,7 @@ def _levels(buf: Any, at: int, count: int, price: Any, price_decimals: Any, qty:
         at += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _stream_kind(buf: Any, at: int, size: int) -> int:
     """What a stream of this name carries; 0: nothing for this parser."""
     if size == 5 and _is(buf, at, _W_TRADE):
@@ -171,7 +172,7 @@ def _stream_kind(buf: Any, at: int, size: int) -> int:
     return 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _event_kind(buf: Any, at: int, size: int) -> int:
     """What an event calls itself; 0: nothing for this parser."""
     if size == 5 and _is(buf, at, _W_TRADE):
@@ -185,7 +186,7 @@ def _event_kind(buf: Any, at: int, size: int) -> int:
     return MARK if size == 15 and _is(buf, at, _E_MARK) else 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _symbol(buf: Any, start: int, stop: int, symbols: Any, known: int) -> int:
     """The number of the symbol written there; `known` if it is new and was noted, -1 if it cannot be."""
     size = stop - start
@@ -209,7 +210,7 @@ def _symbol(buf: Any, start: int, stop: int, symbols: Any, known: int) -> int:
     return known
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def scan(buf: Any, end: int, out: tuple[Any, Any, Any, Any, Any, Any, Any], known: int) -> tuple[int, int, int, int, int]:
     """Read whole lines buf[0:end] (uint8, the last byte a newline, 64 spare bytes after it).
 

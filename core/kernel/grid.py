@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from core.kernel.memory import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def to_grid(digits: Any, decimals: Any, step: int, grid_decimals: int) -> tuple[int, int]:
     """Replace digits by grid steps, in place; a step is `step` times 10**-`grid_decimals`.
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -60,13 +61,19 @@ def _kept(dispatcher: Any, function: Callable[..., Any]) -> Any:
 
     numba looks at the function's own file only: an edited queue model would go on running inside a replay that was compiled
     before the edit. So the stamp that it compares takes in all that the file imports of the project. And what it keeps names
-    the module to import: a strategy loaded from its path has another name than the same file in a package.
+    the module to import: a strategy loaded from its path has another name than the same file in a package. Where the sources
+    lie is in neither: a cluster unpacks every edition of the program into a folder of its own.
     """
     impl = dispatcher._cache._impl
+    folder = Path(impl.locator.get_cache_path())
+    if numba.config.CACHE_DIR:  # type: ignore[attr-defined]
+        folder = folder.parent / "kernels"
+        with suppress(OSError):  # numba says it where it writes
+            folder.mkdir(parents=True, exist_ok=True)
     stamp = _sources(Path(function.__code__.co_filename))
     name = f"{impl.filename_base}-{sha256(function.__module__.encode()).hexdigest()[:8]}"
     dispatcher._cache._cache_file = IndexDataCacheFile(  # type: ignore[no-untyped-call]
-        impl.locator.get_cache_path(), name, stamp
+        str(folder), name, stamp
     )
     return dispatcher
 

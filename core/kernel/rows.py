@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from numba import njit
-
 from core.kernel.layout import ASK, BID, BUY, CLEAR, SELL
+from core.kernel.memory import compiled
 
 DIFF: Final = 0
 SNAPSHOT: Final = 1
@@ -21,7 +20,7 @@ _ASK, _BID, _BUY, _CLEAR, _SELL = ASK, BID, BUY, CLEAR, SELL
 _SNAPSHOT, _LOST, _TRADE = SNAPSHOT, LOST, TRADE
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def expand(
     shape: Any,
     at: Any,

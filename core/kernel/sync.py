@@ -12,25 +12,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from core.book import APART, APPLIED, GAP, REPEATED
+from core.kernel.memory import compiled
 
 _APART, _APPLIED, _REPEATED, _GAP = APART, APPLIED, REPEATED, GAP
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _continues(linked: bool, first: int, previous: int, update_id: int) -> bool:
     return previous == update_id if linked else first == update_id + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _straddles(linked: bool, first: int, last: int, previous: int, update_id: int) -> bool:
     before = min(first, previous) if linked else first - 1
     return before <= update_id <= last
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def plan(snapshot: Any, first: Any, last: Any, previous: Any, linked: bool, update_id: int) -> tuple[Any, Any, int]:
     """Steps and verdicts of a day's depth events in capture order, from a book at `update_id` (-1: none).
 
@@ -95,7 +95,7 @@ def plan(snapshot: Any, first: Any, last: Any, previous: Any, linked: bool, upda
     return steps[:count], verdict, update_id if whole else -1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _set(price: Any, qty: Any, size: int, sign: int, tick: int, lots: int) -> int:
     """Set one level of a side sorted by sign * price, best last: its new size. sign: +1 bids, -1 asks."""
     rank = sign * tick
@@ -125,7 +125,7 @@ def _set(price: Any, qty: Any, size: int, sign: int, tick: int, lots: int) -> in
     return size + 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fold(snapshot: Any, start: Any, bids: Any, asks: Any, tick: Any, lots: Any, book: Any, best: Any) -> int:
     """Apply events in order to a book (near, low, touched, price, qty, size): see `actors.history.folding.Folding`.
 
@@ -179,7 +179,7 @@ def fold(snapshot: Any, start: Any, bids: Any, asks: Any, tick: Any, lots: Any, 
     return crossed
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _forget(near: Any, touched: Any, size: Any) -> None:
     """Empty both sides."""
     width = near.shape[1]

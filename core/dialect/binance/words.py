@@ -26,6 +26,8 @@ from core.kernel import frames as f
 USDM: Final = "binance_usdm"
 SPOT: Final = "binance_spot"
 
+_to_ns = f.to_ns.py_func  # type: ignore[attr-defined]
+
 
 class Rules(NamedTuple):
     """What the store and the normalizer must know of a venue."""
@@ -162,7 +164,7 @@ def parse(line: bytes) -> Parsed | Aside:
     stamp, space, body = line.partition(b" ")
     if not space or not stamp.isdigit() or len(stamp) > 19:
         raise WrongShape("the line does not begin with a time stamp and a space")
-    return parse_frame(f.to_ns.py_func(int(stamp)), body)
+    return parse_frame(_to_ns(int(stamp)), body)
 
 
 def parse_frame(local_ns: int, body: bytes) -> Parsed | Aside:
@@ -235,7 +237,7 @@ def _parsed(local_ns: int, event: _Event, kind: str) -> Parsed | Aside:
 
 
 def _start(local_ns: int, event: _Event, kind: int, venue: int, identity: int) -> list[int]:
-    t_ns, e_ns = (f.to_ns.py_func(max(stamp, 0)) for stamp in (event.T, event.E))
+    t_ns, e_ns = (_to_ns(max(stamp, 0)) for stamp in (event.T, event.E))
     return [0, kind, -1, local_ns, t_ns, e_ns, venue, identity, 0, 0, 0, 0, 0]
 
 
