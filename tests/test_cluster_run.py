@@ -131,7 +131,7 @@ def test_a_machine_that_dies_costs_what_it_had_begun_with(
     outcome = terminal.end()
     assert digests(outcome) == calm(tmp_path, small_store, f'strategy.wait_flag="{flag}"')
     said = terminal.said.read_text()
-    assert "is lost; the 1 that it had begun with" in said or "its worker died; done again (1)" in said
+    assert "is lost; the day that it had begun with is done again elsewhere" in said or "its worker died; done again (1)" in said
 
 
 def parent(path: Path) -> int:
@@ -188,6 +188,20 @@ def named(path: Path) -> bytes:
         return (path / "cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def test_a_machine_with_other_packages_is_given_nothing(cluster: Any, tmp_path: Path, small_store: Path) -> None:
+    other = tmp_path / "site" / "msgspec-0.0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: msgspec\nVersion: 0.0.1\n")
+    nodes = [node(cluster, env_vars={"PYTHONPATH": str(other.parent)}), node(cluster)]
+    try:
+        terminal = Terminal(cluster, tmp_path, small_store)
+        assert digests(terminal.end()) == calm(tmp_path, small_store)
+    finally:
+        for one in nodes:
+            cluster.remove_node(one, allow_graceful=False)
+    assert "is given no days: it has msgspec 0.0.1, the run began with" in terminal.said.read_text()
 
 
 def test_a_machine_that_sees_other_data_gives_its_days_back(cluster: Any, tmp_path: Path, small_store: Path) -> None:

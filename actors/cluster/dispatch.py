@@ -107,7 +107,8 @@ class Dispatcher:
         for number in lost:
             self._again(number)
         if took_part:
-            begun = f"; the {len(lost)} that it had begun with are done again elsewhere" if lost else ""
+            what = "the day that it had begun with is" if len(lost) == 1 else f"the {len(lost)} days that it had begun with are"
+            begun = f"; {what} done again elsewhere" if lost else ""
             self._tell(f"{self._machines.name(machine)} is lost{begun}")
         self._machines.forget(machine)
 

@@ -11,6 +11,8 @@ from actors.graph import Plan
 
 AGAIN_S: Final = 30.0
 """Until a machine that was refused is looked at again: its disk may have been cleaned."""
+LOOK_S: Final = 120.0
+"""For a machine to fetch the program, start a worker and look at itself."""
 NAMED: Final = 4
 """Machines named in one notice; more are counted."""
 ASTRAY_S: Final = 60.0
@@ -23,7 +25,8 @@ class Machines:
     def __init__(self, ray: Any, tell: Callable[[str], None], wanted: Outfit, store: str, memory: int) -> None:
         self._ray, self._tell, self._wanted, self._store, self._memory = ray, tell, wanted, store, memory
         self._look = ray.remote(num_cpus=0, max_retries=0)(look)
-        self._looks: dict[Any, str] = {}
+        self._looks: dict[Any, tuple[str, float]] = {}
+        """What was asked of whom, and until when an answer is waited for."""
         self._names: dict[str, str] = {}
         self.slots: dict[str, int] = {}
         """How many days at once each has room for."""
@@ -47,7 +50,7 @@ class Machines:
                 if again:
                     self._refused[machine] = (self._refused[machine][0], now)
                 asked = pinned(self._look, machine).remote(plan, self._store, self._wanted)
-                self._looks[asked] = machine
+                self._looks[asked] = (machine, now + LOOK_S)
         return gone
 
     def _room(self, resources: Mapping[str, float]) -> int:
@@ -60,7 +63,7 @@ class Machines:
         ready, _ = self._ray.wait(list(self._looks), num_returns=len(self._looks), timeout=0)
         found = []
         for answer in ready:
-            machine = self._looks.pop(answer)
+            machine, _ = self._looks.pop(answer)
             try:
                 one: Found = self._ray.get(answer)
             except (self._ray.exceptions.NodeDiedError, self._ray.exceptions.TaskUnschedulableError):
@@ -74,6 +77,10 @@ class Machines:
             elif machine in self.slots:
                 self._refused.pop(machine, None)
                 found.append((machine, one))
+        for asked, (machine, until) in tuple(self._looks.items()):
+            if time.monotonic() > until:
+                del self._looks[asked]
+                self.refuse(machine, f"it does not answer within {LOOK_S:g} s: look at its disk and its Ray's logs")
         self._welcome(found)
         yield from found
 
