@@ -136,7 +136,7 @@ def ray_here(cpus: int, address: str = "", namespace: str = "", luggage: str = "
     there: dict[str, Any] = {"address": address, **({"runtime_env": {"working_dir": luggage}} if luggage else {})}
     wanted: dict[str, Any] = {**(there if address else here), "log_to_driver": False, "logging_level": "ERROR"}
     try:
-        ray.init(namespace=namespace or None, **wanted)
+        _begin(ray, namespace, wanted)
     except ImportError as error:
         raise UserError(f"{address} needs what `pip install -r requirements-cluster.txt` brings: {error}") from error
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -147,6 +147,16 @@ def ray_here(cpus: int, address: str = "", namespace: str = "", luggage: str = "
         yield ray
     finally:
         ray.shutdown()
+
+
+def _begin(ray: Any, namespace: str, wanted: dict[str, Any]) -> None:
+    """Start or join; a head under load may be late to start the server of a client's own, which is asked for twice."""
+    try:
+        ray.init(namespace=namespace or None, **wanted)
+    except RuntimeError:
+        if not str(wanted["address"]).startswith("ray://"):
+            raise
+        ray.init(namespace=namespace or None, **wanted)
 
 
 def _knock(address: str) -> None:
