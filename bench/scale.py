@@ -9,7 +9,6 @@ processes in rounds that take turns; `live`. `bench/scale_limits.py` carries the
 from __future__ import annotations
 
 import argparse
-import gc
 import io
 import os
 import statistics
@@ -29,10 +28,11 @@ from actors.crew import ray_here
 from actors.graph import read
 from actors.history.synth import synthesize
 from actors.history.tickdb import TickDb
-from actors.results import DayFiles, RunFolder
+from actors.results import DayFiles
 from actors.tasks import Job, Task, job
-from actors.work import Word, work
-from bench import scale_live
+from actors.work import Word
+from bench import scale_crew, scale_live
+from bench.scale_crew import simulated, timed
 from bench.scale_rows import Row, row
 from bench.table import write
 
@@ -60,20 +60,12 @@ WHOLE: Final = Sizes(100_000, 1_500_000, (10_000, 100_000, 300_000, 1_000_000, 3
 QUICK: Final = Sizes(20_000, 100_000, (10_000, 50_000, 200_000), 30, 60, 50_000, 8, 1)
 TINY: Final = 10_000
 WARMINGS: Final = 10
-WAITING: Final = 2_000
 
 
 def stored(folder: Path, days: int, events: int) -> Job:
     """A job over so many generated days."""
     synthesize(folder, SYMBOL, days, events, seed=1)
     return job(read(GRAPH), folder)
-
-
-def simulated(task: Task) -> DayFiles:
-    """A day in this process."""
-    *_, last = work(task)
-    assert isinstance(last, DayFiles), last
-    return last
 
 
 # --- a day's own work
@@ -282,114 +274,7 @@ def overhead(sizes: Sizes, home: Path) -> Iterator[Row]:
         yield row("overhead_ms", diary.beyond_ms, 50.0, "a day beyond its own work, one worker")
         yield row("overhead_share_percent", diary.beyond_ms / (10 * DAY_S), 5.0, f"of a day of {DAY_S:.0f} s")
         yield row("worker_tiny_peak_mb", max(diary.peak_mb), meaning="resident memory of a Ray worker that did tiny days")
-        yield from split(ray, whole.tasks[0], home, max(20, sizes.tiny_days))
-    large = simulated(stored(home / "written", 1, sizes.large).tasks[0])
-    yield row(
-        "write_large_ms", written_ms(large, home / "written-large", 5), meaning=f"a day of {large.summary['events']:,} rows"
-    )
-
-
-def split(ray: Any, task: Task, home: Path, times: int) -> Iterator[Row]:
-    """What a day beyond its own work is made of. Writing is the driver's and runs beside the next day."""
-    result = simulated(task)
-    for name, load in (("", None), ("_result", result)):
-        remote = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0)(_say)
-        said = ray.put(load)
-        _drained(ray, [remote.remote(said, 1) for _ in range(5)])
-        trips = [timed(lambda: _drained(ray, [remote.remote(said, 1)])) for _ in range(times)]  # noqa: B023
-        many = timed(lambda: _drained(ray, [remote.remote(said, 1) for _ in range(times)]))  # noqa: B023
-        yield row(
-            f"ray_trip{name}_ms", 1_000 * statistics.median(trips), meaning="a task handed out, its word and its end, alone"
-        )
-        yield row(f"ray_task{name}_ms", 1_000 * many / times, meaning="the same, one of many that wait: one worker")
-    crowd = timed(lambda: _drained(ray, [remote.remote(said, 1) for _ in range(10 * times)]))
-    yield row("ray_task_crowd_ms", 1_000 * crowd / (10 * times), meaning=f"the same, with {10 * times:,} handed out at once")
-    late = ray.remote(num_cpus=1)(_rest)
-    waiting = [late.remote(seconds) for seconds in (3.0, *[0.0] * WAITING)]
-    looks = [timed(lambda: ray.wait(waiting, num_returns=len(waiting), timeout=0)) for _ in range(20)]
-    ray.get(waiting)
-    yield row(
-        "ray_wait_us_ref",
-        1e6 * statistics.median(looks) / WAITING,
-        meaning=f"a look at which of {WAITING:,} tasks said something",
-    )
-    words = timed(lambda: _drained(ray, [remote.remote(ray.put(None), 200)]))
-    yield row("ray_word_ms", 1_000 * words / 200, meaning="a word of progress")
-    big = ray.put(np.zeros(4 << 20, np.uint8))
-    _drained(ray, [remote.remote(big, 1)])
-    took = timed(lambda: _drained(ray, [remote.remote(big, 5)]))
-    yield row("ray_result_mb_s", 5 * (4 << 20) / 1e6 / took, meaning="results of 4 MB from a worker")
-    holder = ray.remote(num_cpus=0)(Holder).remote()
-    ray.get(holder.take.remote(result))
-    calls = timed(lambda: ray.get([holder.take.remote(result) for _ in range(times)]))
-    yield row(
-        "holder_take_ms", 1_000 * calls / times, meaning="an actor that is handed results of tiny days, one after the other"
-    )
-    yield row(
-        "write_ms",
-        written_ms(result, home / "written-tiny", times),
-        meaning="a tiny day's folder: the driver's, beside the next day",
-    )
-    open_s = [timed(lambda: TickDb(task.store).prepared(task.keys[0], task.days[0])) for _ in range(20)]
-    yield row("open_ms", 1_000 * statistics.median(open_s), meaning="opening a prepared day; in its own work")
-    spent = []
-    for _ in range(10):
-        simulated(task)
-        spent.append(timed(gc.collect))
-    yield row("gc_ms", 1_000 * statistics.median(spent), meaning="collecting what the day before left; not in its own work")
-
-
-def _say(load: Any, times: int) -> Iterator[Any]:
-    for _ in range(times):
-        yield load
-
-
-def _rest(seconds: float) -> None:
-    time.sleep(seconds)
-
-
-class Holder:
-    """Takes results, as the holder of a run does."""
-
-    def __init__(self) -> None:
-        self.days = 0
-
-    def take(self, result: Any) -> None:
-        """One more."""
-        self.days += 1
-
-
-def _drained(ray: Any, streams: list[Any]) -> None:
-    """Take all words of all streams, as the crew does."""
-    while streams:
-        for stream in ray.wait(streams, timeout=0.25)[0]:
-            try:
-                ray.get(next(stream))
-            except StopIteration:
-                streams.remove(stream)
-
-
-def timed(what: Callable[[], Any]) -> float:
-    """Seconds."""
-    began = time.perf_counter()
-    what()
-    return time.perf_counter() - began
-
-
-def written_ms(result: DayFiles, folder: Path, times: int) -> float:
-    """Milliseconds to write a day's folder, the looks whether it is there included."""
-    home = RunFolder(folder)
-    home.begin({}, "")
-    took = []
-    for number in range(times):
-        result.summary["day"] = f"day-{number}"
-
-        def keep() -> None:
-            home.finished(result.summary["day"], result.summary["instruments"])
-            home.write_day(result)
-
-        took.append(timed(keep))
-    return 1_000 * statistics.median(took)
+        yield from scale_crew.rows(ray, whole.tasks[0], stored(home / "long", 1, sizes.large).tasks[0], home, sizes.tiny_days)
 
 
 # --- a thousand tiny days

@@ -4,6 +4,11 @@ Arithmetic over the figures that `bench/scale.py` measured here and over assumpt
 and what one more (node, instrument, million rows of a day, day of a run) takes of it; a resource counts as full at 70 %, where a
 queue is more than twice as long as at half (M/M/1). Backtests are reckoned twice: with days of 10 s, which are the hardest on
 everything that is paid a day, and with *busy* days, which have as many rows a second as the middle one of the real captures.
+
+A day of a run on a cluster goes this way. A host that has not read it fetches its day file and makes its columns on its own
+disk; its worker simulates, says a word every two seconds and compresses what came of it; the keeper on the head takes the words
+and lays the result on its shelf; the terminal fetches batches of results and writes their bytes. Rows that begin with *if* come
+last: what would be paid if it were done otherwise.
 """
 
 from __future__ import annotations
@@ -13,8 +18,11 @@ import math
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from actors.cluster.dispatch import WORD_S
+from actors.cluster.terminal import MEMORY_BYTES, MEMORY_ROW_BYTES
 from actors.live.directory import LOOK_EVERY_S
-from actors.work import WORD_S
+from actors.sim.days import SLICES
+from actors.work import WORD_S as WORD_ALONE_S
 from bench.scale_rows import RESULTS, figures, rows_of
 from bench.table import write
 from core.dialect.binance.feed import PROBES, SNAPSHOT_WEIGHT, STREAMS, STREAMS_MAX
@@ -29,6 +37,8 @@ HEAD_STORE_MB: Final = 0.3 * 8 * 1_024
 """Ray gives its object store three tenths of a machine's memory; the head of cluster.yaml is an m7i.large of 8 GiB."""
 HEAD_LINK: Final = 0.78e9 / 8
 """Bytes a second that an m7i.large sustains (AWS, instance network bandwidth)."""
+LINE: Final = 100e6 / 8
+"""A terminal's line, where the command is not typed in the cluster."""
 DISK: Final = 125e6
 """A gp3 volume as it comes (AWS, EBS volume types)."""
 EFS_READ, EFS_WRITE, EFS_CLIENT = 60 * 2**30, 5 * 2**30, 500 * 2**20
@@ -49,6 +59,37 @@ CONNECTS_5MIN: Final = 300
 ZMQ_SOCKETS: Final = 1_023
 """libzmq's own default for a context."""
 LOSSES_HOUR: Final = 0.05
+HEAD: Final = "head: words of progress and the days themselves"
+WRITER: Final = "writing the days' folders, one process"
+COMPRESSING: Final = "if one process compressed the columns of all days and wrote their folders"
+STORAGE: Final = "a store on one NFS server: day files read, once a host"
+
+
+class Line(NamedTuple):
+    """Milliseconds a day of so many rows: what one without rows takes, and what a row adds."""
+
+    day_ms: float
+    row_ms: float
+
+    @classmethod
+    def of(cls, found: dict[str, float], name: str) -> Line:
+        """From `<name>_ms`, of a tiny day, and `<name>_large_ms`."""
+        small = found[f"{name}_ms"]
+        return cls(small, max(0.0, found[f"{name}_large_ms"] - small) / found["large_rows"])
+
+    def at(self, rows: float) -> float:
+        """Milliseconds."""
+        return self.day_ms + self.row_ms * rows
+
+    @property
+    def told(self) -> str:
+        """In a row's arithmetic."""
+        return f"{self.day_ms:.2f} ms + {self.row_ms * 1e6:.2f} ms a million rows"
+
+
+def words_of(seconds: float, every_s: float) -> float:
+    """Words of progress that a day says."""
+    return min(float(SLICES), 1 + seconds / every_s)
 
 
 class Limit(NamedTuple):
@@ -68,6 +109,11 @@ class Limit(NamedTuple):
     def at(self) -> float:
         """Where it counts as full."""
         return FULL * self.capacity / self.load
+
+    @property
+    def supposed(self) -> bool:
+        """Of what is not so, or need not be."""
+        return self.resource.startswith("if ")
 
 
 def backtests(found: dict[str, float]) -> Iterator[Limit]:
@@ -93,25 +139,28 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
         )
         return Limit("backtest", "nodes", resource, capacity, load, said, source, remedy, FULL * capacity / load)
 
-    word_ms, task_ms, take_ms = found["ray_word_ms"], found["ray_task_result_ms"], found["holder_take_ms"]
-    words = [min(200.0, seconds / WORD_S) for seconds in (10.0, busy_s)]
-    yield nodes(
-        "head: words of progress and the days themselves",
-        1_000.0,
-        (task_ms + take_ms + words[0] * word_ms, task_ms + take_ms + words[1] * word_ms),
-        f"a day is {task_ms:.1f} ms handed out and taken, {take_ms:.1f} handed on, {words[0]:.0f} words of {word_ms:.2f} ms "
-        f"(busy: {words[1]:.0f}) = {{:.1f}} ms (busy: {{:.1f}})",
-        "measured: ray_task_result_ms, holder_take_ms, ray_word_ms",
-        "a word of progress every few seconds, and of a host instead of a day; then a holder for some hundred nodes",
-    )
-    yield nodes(
-        "head: the days alone, no words of progress",
-        1_000.0,
-        (task_ms + take_ms,) * 2,
-        "{:.1f} ms a day",
-        "measured: ray_task_result_ms, holder_take_ms",
-        "hand a host several days at a time",
-    )
+    word_ms, task_ms, keeper = found["ray_word_ms"], found["ray_task_result_ms"], Line.of(found, "keeper")
+    kept = [task_ms + keeper.at(rows) for rows in (10.0 * rate, busy_rows)]
+    figured = "measured: ray_task_result_ms, keeper_ms, keeper_large_ms, ray_word_ms"
+    for name, every_s, remedy in (
+        (HEAD, WORD_S, "where days are short, several a task; then a keeper a range of days, each on a head of its own"),
+        (
+            f"if words were {WORD_ALONE_S} s apart, as on one machine: the head",
+            WORD_ALONE_S,
+            f"nothing: they are {WORD_S:.0f} s apart",
+        ),
+        ("if nobody said how far it is: the head", math.inf, "nothing: it is what fewer words could give at most"),
+    ):
+        words = [0.0 if every_s == math.inf else words_of(seconds, every_s) for seconds in (10.0, busy_s)]
+        yield nodes(
+            name,
+            1_000.0,
+            (kept[0] + words[0] * word_ms, kept[1] + words[1] * word_ms),
+            f"a day is {task_ms:.1f} ms handed out and taken, {keeper.told} kept and fetched, {words[0]:.0f} words of "
+            f"{word_ms:.2f} ms (busy: {words[1]:.0f}) = {{:.1f}} ms (busy: {{:.1f}})",
+            figured,
+            remedy,
+        )
     yield nodes(
         "Ray's own rate of tasks",
         RAY_TASKS_S,
@@ -120,89 +169,99 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
         "assumed: Ray's release test many_nodes",
         "several days a task, or a worker a slot that asks for its next day",
     )
-    slope = max(0.0, found["write_large_ms"] - found["write_ms"]) / found["large_rows"]
-    writes = [found["write_ms"] + slope * rows for rows in (10.0 * rate, busy_rows)]
-    yield nodes(
-        "writing the days' folders, one process",
-        1_000.0,
-        (writes[0], writes[1]),
-        f"{found['write_ms']:.1f} ms + {slope * 1e6:.0f} ms a million rows = {{:.0f}} ms (busy: {{:.0f}})",
-        "measured: write_ms, write_large_ms",
-        "workers compress their own columns; the holder only writes bytes",
-    )
-    asks = found["ray_wait_us_ref"] * 1e-6 * SLOTS
+    write, compress = Line.of(found, "write"), Line.of(found, "compress")
+    both = Line(write.day_ms + compress.day_ms, write.row_ms + compress.row_ms)
+    for name, line, figured, remedy in (
+        (WRITER, write, "measured: write_ms, write_large_ms", "nothing before the head is full; a day's folder is its own"),
+        (
+            COMPRESSING,
+            both,
+            "measured: write_ms, write_large_ms, compress_ms, compress_large_ms",
+            "nothing: workers compress what they simulated",
+        ),
+    ):
+        takes = [line.at(rows) for rows in (10.0 * rate, busy_rows)]
+        yield nodes(name, 1_000.0, (takes[0], takes[1]), f"{line.told} = {{:.1f}} ms (busy: {{:.1f}})", figured, remedy)
+    looks = 2 * found["ray_wait_us_ref"] * 1e-6 * SLOTS
     yield Limit(
         "backtest",
         "nodes",
-        "head: a look at all running days, within a tenth of a second",
+        "head: the looks at all running days of one turn, within a tenth of a second",
         0.1,
-        asks,
-        f"{found['ray_wait_us_ref']:.2f} us a running day x {SLOTS} a node: {1_000 * asks * 1_000:.0f} ms a look at 1,000 nodes",
+        looks,
+        f"two looks a turn x {found['ray_wait_us_ref']:.2f} us a running day x {SLOTS} a node: {1e6 * looks:.0f} ms at 1,000 "
+        "nodes",
         "measured: ray_wait_us_ref",
-        "a holder for some hundred nodes; nothing before",
-        FULL * 0.1 / asks,
+        "nothing: a turn takes every word that is there, so a longer one takes more at once",
+        FULL * 0.1 / looks,
     )
     result = [found["large_result_bytes_row"] * rows for rows in (10.0 * rate, busy_rows)]
-    yield nodes(
-        "the head's link: results coming in",
-        HEAD_LINK,
-        (result[0], result[1]),
-        "a result is {:,.0f} bytes (busy: {:,.0f}), of " + f"{HEAD_LINK / 1e6:.0f} MB/s",
-        "measured: large_result_bytes_row; assumed: m7i.large",
-        "compress in the worker; a head with a link of its own class",
-    )
+    for name, line_s, of, remedy in (
+        ("the head's link: results coming in", HEAD_LINK, "m7i.large", "a head with a link of its own class"),
+        (
+            "if the terminal is outside of the cluster, its line: results fetched from the keeper",
+            LINE,
+            "100 Mbit/s",
+            "type the command in the cluster; what waits meanwhile lies on the head's disk",
+        ),
+    ):
+        yield nodes(
+            name,
+            line_s,
+            (result[0], result[1]),
+            "a result is {:,.0f} bytes, compressed (busy: {:,.0f}), of " + f"{line_s / 1e6:.1f} MB/s",
+            f"measured: large_result_bytes_row; assumed: {of}",
+            remedy,
+        )
     stored = HEAD_STORE_MB * 2**20
     said = (
-        f"16 results a node at once, {result[0] / 1e6:.1f} MB each (busy: {result[1] / 1e6:.0f}), of "
-        f"{HEAD_STORE_MB:,.0f} MB; beyond, Ray spills to disk"
+        f"16 results a node at once, {result[0] / 1e6:.1f} MB each (busy: {result[1] / 1e6:.0f}), twice while the keeper takes "
+        f"them, of {HEAD_STORE_MB:,.0f} MB; beyond, Ray spills to disk"
     )
     yield Limit(
         "backtest",
         "nodes",
         "object store of the head, when days of one length end together",
         stored,
-        SLOTS * result[0],
+        2 * SLOTS * result[0],
         said,
         "measured: large_result_bytes_row; assumed: m7i.large",
-        "results are taken as they come, and are smaller compressed",
-        FULL * stored / (SLOTS * result[1]),
+        "nothing: what is spilled is read back as the terminal fetches it",
+        FULL * stored / (2 * SLOTS * result[1]),
     )
     file_row, columns_row = found["large_file_bytes_row"], found["large_columns_bytes_row"]
-    nfs = "read day files, keep columns on the hosts' own disks; then EFS or S3"
-    yield flow(
-        "shared storage, one NFS server: day files read, nothing cached",
-        SERVER,
-        file_row,
-        "measured: large_file_bytes_row; assumed: 12.5 Gbit/s",
-        nfs,
-    )
-    yield flow(
-        "shared storage, one NFS server: columns read, nothing cached",
-        SERVER,
-        columns_row,
-        "measured: large_columns_bytes_row; assumed: 12.5 Gbit/s",
-        nfs,
-    )
-    yield flow(
-        "shared storage, EFS: columns written there",
-        EFS_WRITE,
-        columns_row,
-        "measured: large_columns_bytes_row; assumed: AWS",
-        nfs,
-    )
-    yield flow(
-        "shared storage, EFS: day files read, nothing cached",
-        EFS_READ,
-        file_row,
-        "measured: large_file_bytes_row; assumed: AWS",
-        "days go to hosts that hold them",
-    )
+    in_place = "a store with a URL: each host keeps its days, and the columns made of them, on its own disk"
+    for name, capacity, bytes_row, source, remedy in (
+        (STORAGE, SERVER, file_row, "measured: large_file_bytes_row; assumed: 12.5 Gbit/s", "EFS or S3"),
+        (
+            "if a folder of one NFS server is the store: columns read there in each run",
+            SERVER,
+            columns_row,
+            "measured: large_columns_bytes_row; assumed: 12.5 Gbit/s",
+            in_place,
+        ),
+        (
+            "if a folder of EFS is the store: columns written there, once",
+            EFS_WRITE,
+            columns_row,
+            "measured: large_columns_bytes_row; assumed: AWS",
+            in_place,
+        ),
+        (
+            "a store on EFS: day files read, once a host",
+            EFS_READ,
+            file_row,
+            "measured: large_file_bytes_row; assumed: AWS",
+            "nothing: a later run reads none, for days go to hosts that hold them",
+        ),
+    ):
+        yield flow(name, capacity, bytes_row, source, remedy)
     gets = [math.ceil(file_row * rows / S3_PART) for rows in (10.0 * rate, busy_rows)]
     yield nodes(
-        "S3: requests a second of one prefix",
+        "a store on S3: requests a second of one prefix",
         S3_GETS,
         (float(gets[0]), float(gets[1])),
-        "{:.0f} requests of 8 MiB a day (busy: {:.0f})",
+        "{:.0f} requests of 8 MiB a day (busy: {:.0f}), once a host",
         "assumed: AWS, S3 performance guidelines",
         "a prefix an instrument; S3 splits what is busy",
     )
@@ -217,16 +276,16 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
         "several clusters, a range of days each",
         FULL * RAY_NODES,
     )
-    own = columns_row * node_rows
+    own = (file_row + columns_row) * node_rows
     yield Limit(
         "backtest",
         "slots of a node",
-        "a node's own disk: columns written while days run",
+        "a node's own disk: day files and columns kept while days run for the first time",
         DISK,
         own / SLOTS,
-        f"{columns_row:.0f} bytes a row x {rate / 1e3:.0f} k rows a second and slot = {own / SLOTS / 1e6:.1f} MB/s of "
-        f"{DISK / 1e6:.0f}",
-        "measured: large_columns_bytes_row; assumed: gp3",
+        f"{file_row:.0f} + {columns_row:.0f} bytes a row x {rate / 1e3:.0f} k rows a second and slot = "
+        f"{own / SLOTS / 1e6:.1f} MB/s of {DISK / 1e6:.0f}",
+        "measured: large_file_bytes_row, large_columns_bytes_row; assumed: gp3",
         "instance storage (c7id), or a gp3 volume with more throughput",
     )
     yield Limit(
@@ -239,11 +298,27 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
         "measured: large_file_bytes_row; assumed: AWS",
         "nothing: a machine has fewer slots",
     )
-    for case, what in (("prepared", "columns there"), ("preparing", "columns made by the day's own worker")):
-        a, b = found[f"memory_{case}_private_mb"], found[f"memory_{case}_private_mb_mrow"]
-        room = (
-            NODE_MB / SLOTS - a / FULL
-        )  # so that 0.7 of what is left is 0.7 of the slot's memory, less what a worker has anyway
+    asked = (MEMORY_BYTES / 2**20, MEMORY_ROW_BYTES * 1e6 / 2**20)
+    for a, b, what, source, remedy in (
+        (
+            *asked,
+            "what each day is given, by the rows of the run's longest",
+            "ours: actors/cluster/terminal.py",
+            "beyond, fewer days share a node: long and short days in runs apart, or machines with 8 GiB a core",
+        ),
+        *(
+            (
+                found[f"memory_{case}_private_mb"],
+                found[f"memory_{case}_private_mb_mrow"],
+                what,
+                f"measured: memory_{case}_private_mb",
+                "nothing: what is given has to be above it, and decides",
+            )
+            for case, what in (("prepared", "columns there"), ("preparing", "columns made by the day's own worker"))
+        ),
+    ):
+        # 0.7 of this is 0.7 of a slot's memory, which is Ray's share of it too, less what a worker has anyway
+        room = NODE_MB / SLOTS - a / FULL
         yield Limit(
             "backtest",
             "million rows a day",
@@ -251,10 +326,10 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
             room,
             b,
             f"{a:.0f} MB + {b:.0f} MB a million rows, of {NODE_MB / SLOTS:,.0f} MB a slot; a busy day has "
-            f"{busy_rows / 1e6:.0f} million: "
-            f"{(a + b * busy_rows / 1e6) / 1_024:.1f} GB",
-            f"measured: memory_{case}_private_mb",
-            "declare memory to Ray, so that fewer days share a node; machines with 8 GiB a core",
+            f"{busy_rows / 1e6:.0f} million: {(a + b * busy_rows / 1e6) / 1_024:.1f} GB, "
+            f"{min(SLOTS, int(FULL * NODE_MB // (a + b * busy_rows / 1e6)))} a node",
+            source,
+            remedy,
         )
     yield Limit(
         "backtest",
@@ -271,13 +346,13 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
     yield Limit(
         "backtest",
         "days of a run",
-        "before anything runs: each day file opened for the run's id, in ten minutes",
+        "before anything runs: each day's description read for the run's id, in ten minutes",
         600.0,
         found["list_day_ms"] / 1_000,
         f"{found['list_day_ms']:.1f} ms a day here, more over a network: 365,000 days are "
         f"{found['list_day_ms'] * 365 / 3_600:.1f} hours",
         "measured: list_day_ms",
-        "digests in one file an instrument, written with the days",
+        "descriptions of an instrument's days in one file, written with the days",
     )
     finish = found["flat_finish_s"] / found["flat_days"]
     yield Limit(
@@ -427,9 +502,10 @@ def full_at(found: dict[str, float]) -> list[tuple[str, float, float]]:
     busy_s = found.get("said_rows_median_s", 800.0) * 86_400 / found["large_rows_s"]
     claims = []
     for thing, name in (
-        ("head", "head: words of progress and the days themselves"),
-        ("writer", "writing the days' folders, one process"),
-        ("storage", "shared storage, one NFS server: day files read, nothing cached"),
+        ("head", HEAD),
+        ("writer", WRITER),
+        ("compressing", COMPRESSING),
+        ("storage", STORAGE),
     ):
         limit = by_name[name]
         claims.append((thing, 10.0, limit.at / FULL))
@@ -439,9 +515,9 @@ def full_at(found: dict[str, float]) -> list[tuple[str, float, float]]:
 
 
 def table(found: dict[str, float]) -> list[dict[str, object]]:
-    """The limits, the first on top of those that grow with the same."""
+    """The limits, the first on top of those that grow with the same; below them what would be, if."""
     limits = [*backtests(found), *live(found)]
-    limits.sort(key=lambda one: (one.side, one.grows_with != "nodes", one.grows_with, one.at))
+    limits.sort(key=lambda one: (one.side, one.grows_with != "nodes", one.grows_with, one.supposed, one.at))
     return [
         {
             "side": one.side,

@@ -93,7 +93,7 @@ def names() -> Iterator[Row]:
             address = json.dumps(
                 {"endpoint": "tcp://10.0.0.1:40000", "publishing": "tcp://10.0.0.1:40001", "public_key": "k" * 40}
             ).encode()
-            ray.get([table.enter.remote(f"market-{number}", address) for number in range(count)])
+            ray.get([table.enter.remote(f"market-{number}", 0, address) for number in range(count)])
             ray.get(table.everybody.remote())
             began = time.perf_counter()
             ray.get([table.everybody.remote() for _ in range(500)])

@@ -1,15 +1,17 @@
 """A run of many days on many hosts, simulated: `python -m bench.scale_schedule [--quick] [--html FILE] [--json FILE]`.
 
-The rules are the crew's. A slot a core. A host is given first the days that it holds, then those that nobody holds, then the
-last of the others'. A lost host's running days come again before all others, and a day that has lost more than twenty has
-failed. What everybody shares takes one at a time, in order of arrival: the head (a day handed out, a day taken back with its
-words of progress), the writer of the days' folders, the storage that columns come from; what a host has for itself is its own
-link to that storage. Lengths of days are lognormal, over instruments and over days; hosts are lost at a hazard and replaced
-after a while, with nothing in their caches; a share of them is slow. Everything follows from the seed.
+The rules are the crew's on a cluster. A slot a core. A host is given first the days that it holds, then those that nobody holds,
+then the last of the others'; of each the longest first. A worker compresses its day before it is taken back. A lost host's
+running days come again before all others, and a day that has lost more than twenty has failed. What everybody shares takes one
+at a time, in order of arrival: the head (a day handed out, a day taken back with its words of progress, kept and fetched), the
+writer of the days' folders, the storage that day files come from; what a host has for itself is its own link to that storage.
+Lengths of days are lognormal, over instruments and over days; hosts are lost at a hazard and replaced after a while, with nothing
+in their caches; a share of them is slow. Everything follows from the seed.
 
 `efficiency`: the least that so many slots could take (the longest day, or all seconds over all slots) over what was taken.
 
-Left out: the start of the hosts, results that are lost on their way, and how a host's days share its caches and its memory.
+Left out: the start of the hosts, a terminal that is away, how a host's days share its caches, and its memory: a slot is a core
+here, also where the longest day leaves room for fewer (`bench/scale_limits.py`).
 """
 
 from __future__ import annotations
@@ -25,24 +27,21 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from actors.cluster.dispatch import LOSSES, WORD_S
+from bench.scale_limits import Line, full_at, words_of
 from bench.scale_rows import figures
 from bench.table import write
 
-LOSSES: Final = 20
-"""How often a day may lose its host, as the crew has it."""
-WORDS_S: Final = 5.0
-WORDS_MAX: Final = 200
-"""Words of progress: `actors/work.py` says one at most every 0.2 s, `actors/sim/days.py` makes 200 a day."""
-
 
 class Day(NamedTuple):
-    """A day's own seconds on a usual host; what has to be fetched and done before where its columns are not; its "
-    "share of the writer."""
+    """A day's own seconds on a usual host, compressing included; what has to be fetched and done before where its columns
+    are not; what it takes of the head and of the writer for its length."""
 
     seconds: float
     fetch_bytes: float = 0.0
     prepare_s: float = 0.0
     write_s: float = 0.0
+    keep_s: float = 0.0
 
 
 class Fleet(NamedTuple):
@@ -58,8 +57,8 @@ class Fleet(NamedTuple):
 
 
 class Costs(NamedTuple):
-    """What a day takes of what all share (`head_s` to hand it out and as much to take it, `word_s` a word), and of "
-    "its slot (`trip_s`)."""
+    """What a day takes of what all share (`head_s` to hand it out and as much to take it, `word_s` a word), and of
+    its slot (`trip_s`)."""
 
     head_s: float = 0.0
     word_s: float = 0.0
@@ -187,7 +186,7 @@ class Schedule:
         if host.running.pop(day, None) is None:
             return 0
         one, costs = self._days[day], self._costs
-        taken = self._head.take(now, costs.head_s + costs.word_s * min(WORDS_MAX, WORDS_S * one.seconds))
+        taken = self._head.take(now, costs.head_s + one.keep_s + costs.word_s * words_of(one.seconds, WORD_S))
         self._writer.take(taken, one.write_s)
         self.finished[day] += 1
         self._at(taken, "free", host)
@@ -283,19 +282,27 @@ class Campaign(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """What a row costs of each thing, from what was measured."""
+    """What a day of so many rows costs of each thing, from what was measured."""
 
     rows_s: float
     fetch_bytes_row: float
     prepare_s_row: float
-    write_s: float
-    write_s_row: float
+    compress: Line
+    keep: Line
+    write: Line
     costs: Costs
 
     def day(self, rows: float) -> Day:
         """A day of so many rows."""
-        seconds = rows / self.rows_s
-        return Day(seconds, rows * self.fetch_bytes_row, rows * self.prepare_s_row, self.write_s + rows * self.write_s_row)
+        seconds = rows / self.rows_s + self.compress.row_ms * rows / 1_000
+        keep_s, write_s = (line.at(rows) / 1_000 for line in (self.keep, self.write))
+        return Day(seconds, rows * self.fetch_bytes_row, rows * self.prepare_s_row, write_s, keep_s)
+
+    @property
+    def compressed_by_one(self) -> Rates:
+        """The same if the process that writes compressed, too."""
+        both = Line(self.write.day_ms + self.compress.day_ms, self.write.row_ms + self.compress.row_ms)
+        return self._replace(compress=Line(0.0, 0.0), write=both)
 
 
 EFS_BYTES_S: Final = 60 * 2**30
@@ -310,14 +317,17 @@ USUAL: Final = Fleet(1, slow_share=0.05, slow_by=1.5, losses_hour=0.05)
 
 def rates(found: dict[str, float]) -> Rates:
     """From `bench/scale.py`'s figures."""
-    rows = found["large_rows"]
-    head_s = (found["ray_task_result_ms"] + found["holder_take_ms"]) / 2_000
-    costs = Costs(
-        head_s, found["ray_word_ms"] / 1_000, max(0.0, found["overhead_ms"] / 1_000 - 2 * head_s), EFS_BYTES_S, LINK_BYTES_S
+    head_s = found["ray_task_result_ms"] / 2_000
+    trip_s = max(0.0, found["overhead_ms"] / 1_000 - 2 * head_s)  # a tiny day's compressing is in it
+    return Rates(
+        found["large_rows_s"],
+        found["large_file_bytes_row"],
+        found["large_prepare_s"] / found["large_rows"],
+        Line.of(found, "compress"),
+        Line.of(found, "keeper"),
+        Line.of(found, "write"),
+        Costs(head_s, found["ray_word_ms"] / 1_000, trip_s, EFS_BYTES_S, LINK_BYTES_S),
     )
-    slope = max(0.0, found["write_large_ms"] - found["write_ms"]) / 1_000 / rows
-    file_bytes = found["large_file_bytes_row"]
-    return Rates(found["large_rows_s"], file_bytes, found["large_prepare_s"] / rows, found["write_ms"] / 1_000, slope, costs)
 
 
 def longest_first(days: Sequence[Day]) -> list[int]:
@@ -327,7 +337,7 @@ def longest_first(days: Sequence[Day]) -> list[int]:
 
 NODES_MAX: Final = 1_500
 """More are not simulated."""
-QUESTIONS: Final = ("all of it, cold", "the same, columns compressed by the workers")
+QUESTIONS: Final = ("all of it, cold", "the same, if one process compressed")
 Row = dict[str, object]
 
 
@@ -353,14 +363,16 @@ def grown(question: str, rate: Rates, campaigns: Sequence[Campaign], nodes: Sequ
     """Everything at once: cold caches, slow hosts, losses."""
     for campaign in campaigns:
         days = [rate.day(rows) for rows in campaign.rows(1)]
+        order = longest_first(days)
         for many in nodes:
             fleet = USUAL._replace(nodes=many)
-            yield told(question, campaign.told, len(days), fleet, Schedule(days, fleet, rate.costs, seed=1).run())
+            yield told(question, campaign.told, len(days), fleet, Schedule(days, fleet, rate.costs, order, seed=1).run())
 
 
 def warm(rate: Rates, campaign: Campaign, nodes: Sequence[int]) -> Iterator[Row]:
     """Cold and warm caches, over one server and over a striped one; nothing else goes wrong."""
     days = [rate.day(rows) for rows in campaign.rows(1)]
+    order = longest_first(days)
     for many in nodes:
         fleet = Fleet(many)
         server = rate.costs._replace(storage_bytes_s=SERVER_BYTES_S)
@@ -369,23 +381,23 @@ def warm(rate: Rates, campaign: Campaign, nodes: Sequence[int]) -> Iterator[Row]
             ("cold, EFS", rate.costs, ()),
             ("warm", rate.costs, [number % many for number in range(len(days))]),
         ):
-            yield told(name, campaign.told, len(days), fleet, Schedule(days, fleet, costs, home=home).run())
+            yield told(name, campaign.told, len(days), fleet, Schedule(days, fleet, costs, order, home).run())
 
 
 def alone(rate: Rates, thing: str, seconds: float, nodes: int) -> tuple[Fleet, int, Outcome]:
-    """A run in which one shared thing (head, writer, storage) costs and nothing else does.
+    """A run in which one shared thing (head, writer, the same if it compressed, storage) costs and nothing else does.
 
     Twenty days a slot, 0.7 to 1.3 times `seconds` long, so that they do not all end together.
     """
-    one = rate.day(seconds * rate.rows_s)
+    one = (rate.compressed_by_one if thing == "compressing" else rate).day(seconds * rate.rows_s)
     costs = {
         "head": Costs(rate.costs.head_s, rate.costs.word_s),
-        "writer": FREE,
         "storage": Costs(storage_bytes_s=SERVER_BYTES_S),
-    }[thing]
+    }.get(thing, FREE)
     fleet = Fleet(nodes)
     many = nodes * fleet.slots * 20
-    day = Day(seconds, one.fetch_bytes * (thing == "storage"), 0.0, one.write_s * (thing == "writer"))
+    writes = thing in {"writer", "compressing"}
+    day = Day(seconds, one.fetch_bytes * (thing == "storage"), 0.0, one.write_s * writes, one.keep_s * (thing == "head"))
     lengths = seconds * np.random.default_rng(1).uniform(0.7, 1.3, many)
     return fleet, many, Schedule([day._replace(seconds=float(length)) for length in lengths], fleet, costs).run()
 
@@ -406,11 +418,11 @@ def one_by_one(rate: Rates, claims: Sequence[tuple[str, float, float]]) -> Itera
 
 def lost(rate: Rates, campaign: Campaign, nodes: int, hazards: Sequence[float]) -> Iterator[Row]:
     """Losses alone: what is done again, beside the most that the model allows (a host's slots, each at the longest day)."""
-    days = [rate.day(rows)._replace(write_s=0.0) for rows in campaign.rows(1)]
+    days = [rate.day(rows)._replace(write_s=0.0, keep_s=0.0) for rows in campaign.rows(1)]
     longest, mean = max(day.seconds for day in days), sum(day.seconds for day in days) / len(days)
     for hazard in hazards:
         fleet = Fleet(nodes, losses_hour=hazard)
-        found = Schedule(days, fleet, seed=2).run()
+        found = Schedule(days, fleet, order=longest_first(days), seed=2).run()
         each = found.again_s / max(1, found.lost_hosts)
         beside = (
             f"{each:,.0f} s again a lost host; at most {fleet.slots * longest:,.0f} (16 x {longest:,.0f}); 16 "
@@ -420,14 +432,14 @@ def lost(rate: Rates, campaign: Campaign, nodes: int, hazards: Sequence[float]) 
 
 
 def ordered(rate: Rates, campaigns: Sequence[Campaign], nodes: Sequence[int]) -> Iterator[Row]:
-    """Longest days first beside the order of days: five seeds, usual fleet; the folders cost nothing, else both wait for them."""
+    """Longest days first, as the crew has them, beside the order of days: five seeds, usual fleet."""
     for campaign in campaigns:
         for many in nodes:
             fleet, gains = USUAL._replace(nodes=many), []
             for seed in range(1, 6):
-                days = [rate.day(rows)._replace(write_s=0.0) for rows in campaign.rows(seed)]
+                days = [rate.day(rows) for rows in campaign.rows(seed)]
                 plain = Schedule(days, fleet, rate.costs, seed=seed).run()
-                longest = Schedule(days, fleet, rate.costs, order=longest_first(days), seed=seed).run()
+                longest = Schedule(days, fleet, rate.costs, longest_first(days), seed=seed).run()
                 gains.append(plain.makespan_s / longest.makespan_s)
             beside = f"day order takes {np.mean(gains):.2f} times as long ({min(gains):.2f} to {max(gains):.2f}, five seeds)"
             yield told("longest days first", campaign.told, len(days), fleet, longest, beside)
@@ -458,8 +470,6 @@ def drawn(rows: Sequence[Row], path: Path) -> None:
 
 def main() -> None:
     """Simulate and print."""
-    from bench.scale_limits import full_at
-
     parser = argparse.ArgumentParser(prog="python -m bench.scale_schedule", description=__doc__)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--html", type=Path)
@@ -470,12 +480,11 @@ def main() -> None:
     usual = found.get("said_rows_median_s", 800.0) * 86_400 / 10
     month, year, wide = Campaign(100, 30, usual), Campaign(1_000, 365, usual), Campaign(10_000, 30, usual)
     small = options.quick
-    spread = rate._replace(write_s_row=0.0)
     campaigns = [month] if small else [month, year, wide]
     rows = [
         *grown(QUESTIONS[0], rate, campaigns, (1, 10, 100, 1_000)),
-        *grown(QUESTIONS[1], spread, campaigns, (1, 10, 100, 1_000)),
-        *warm(spread, month if small else wide, (10, 100) if small else (10, 100, 1_000)),
+        *grown(QUESTIONS[1], rate.compressed_by_one, campaigns, (1, 10, 100, 1_000)),
+        *warm(rate, month if small else wide, (10, 100) if small else (10, 100, 1_000)),
         *one_by_one(rate, [claim for claim in full_at(found) if not small or claim[2] < 100]),
         *lost(rate, month if small else Campaign(1_000, 30, usual), 10 if small else 100, (0.05, 0.5)),
         *ordered(rate, [month], (10, 50, 100) if small else (10, 50, 100, 200)),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.scale_limits import FULL, backtests, full_at, live, table
-from bench.scale_schedule import LOSSES, Campaign, Costs, Day, Fleet, Schedule, alone, longest_first, rates
+from actors.cluster.dispatch import LOSSES, WORD_S
+from bench.scale_limits import FULL, HEAD, backtests, full_at, live, table, words_of
+from bench.scale_schedule import Campaign, Costs, Day, Fleet, Schedule, alone, longest_first, rates
 
 LENGTHS = st.lists(st.floats(1.0, 500.0), min_size=1, max_size=60)
 FLEETS = st.builds(
@@ -131,8 +132,8 @@ FOUND = {
     "large_rows": 1e6, "large_rows_s": 1.5e5, "large_prepare_s": 0.3, "large_file_bytes_row": 10.0,
     "large_columns_bytes_row": 34.0,
     "large_result_bytes_row": 1.0, "large_orders_s": 1.0, "ray_task_result_ms": 3.0, "ray_word_ms": 0.2,
-    "ray_wait_us_ref": 2.0, "holder_take_ms": 1.0,
-    "overhead_ms": 10.0, "write_ms": 1.0, "write_large_ms": 11.0, "list_day_ms": 3.0, "flat_finish_s": 20.0, "flat_days": 1_000.0,
+    "ray_wait_us_ref": 2.0, "keeper_ms": 1.0, "keeper_large_ms": 2.0, "compress_ms": 1.0, "compress_large_ms": 11.0,
+    "overhead_ms": 10.0, "write_ms": 0.2, "write_large_ms": 0.4, "list_day_ms": 3.0, "flat_finish_s": 20.0, "flat_days": 1_000.0,
     "memory_prepared_private_mb": 110.0, "memory_prepared_private_mb_mrow": 50.0, "memory_preparing_private_mb": 110.0,
     "memory_preparing_private_mb_mrow": 100.0, "tick_us": 130.0, "order_us": 1_800.0, "names_10_asks_s": 4_000.0,
     "names_1000_asks_s": 600.0, "said_trade_s": 60.0, "said_rows_median_s": 800.0,
@@ -145,11 +146,41 @@ def test_a_limit_is_full_where_its_load_is_seven_tenths_of_it() -> None:
         assert limit.at * limit.load == pytest.approx(FULL * limit.capacity), limit.resource
 
 
-def test_the_table_has_the_first_limit_of_each_kind_on_top() -> None:
+def kind(row: Mapping[str, object]) -> tuple[object, ...]:
+    return row["side"], row["grows with"], str(row["resource"]).startswith("if ")
+
+
+def test_the_table_has_the_first_limit_of_each_kind_on_top_and_what_is_not_so_below() -> None:
     rows = table(FOUND)
+    kinds = [kind(row) for row in rows]
+    assert len(set(kinds)) == sum(above != below for above, below in pairwise(kinds)) + 1, "those of a kind are together"
+    assert not kinds[0][-1]
     for above, below in pairwise(rows):
-        if (above["side"], above["grows with"]) == (below["side"], below["grows with"]):
+        if kind(above) == kind(below):
             assert float(str(above["full at"])) <= float(str(below["full at"]))
+
+
+def test_the_process_that_writes_would_be_full_first_if_it_compressed() -> None:
+    full = {thing: nodes for thing, _, nodes in full_at(FOUND)}
+    assert full["compressing"] < full["head"] < full["writer"]
+    rate = rates(FOUND)
+    rows = FOUND["large_rows"]
+    ours, by_one = rate.day(rows), rate.compressed_by_one.day(rows)
+    assert ours.seconds - by_one.seconds == pytest.approx(rate.compress.row_ms * rows / 1_000)
+    assert by_one.write_s - ours.write_s == pytest.approx(rate.compress.at(rows) / 1_000)
+
+
+def test_a_day_says_a_word_each_two_seconds_and_no_more_than_it_has_slices() -> None:
+    assert words_of(10.0, WORD_S) == 6.0
+    assert words_of(10_000.0, WORD_S) == 200.0
+    head = next(limit for limit in backtests(FOUND) if limit.resource == HEAD)
+    assert head.load == pytest.approx(1.6 * (3.0 + 1.0 + 1.5 + 6 * 0.2)), "handed out and taken, kept, 1.5 million rows, words"
+
+
+def test_a_result_takes_the_head_as_long_as_it_is_kept_and_fetched() -> None:
+    days = [Day(1.0, keep_s=0.5)] * 40
+    found = Schedule(days, Fleet(1, 40)).run()
+    assert found.makespan_s == pytest.approx(1.0 + 40 * 0.5)
 
 
 @pytest.mark.parametrize(("thing", "seconds", "full"), [claim for claim in full_at(FOUND) if claim[2] < 80])
