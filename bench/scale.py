@@ -227,6 +227,9 @@ class Diary:
             self.pids.add(word.summary["worker_pid"])
             self.digests[word.summary["day"]] = word.summary["digest"]
 
+    def tell(self, text: str) -> None:
+        """Something of the machines: there is one here."""
+
     @property
     def beyond_ms(self) -> float:
         """Milliseconds a day beyond its own, from the first result to the last, where one worker does them all."""

@@ -114,7 +114,10 @@ class Kept:
 
     def put(self, word: Word, times: int) -> float:
         """Lay a word there so often; returns the seconds."""
-        return timed(lambda: [self._shelf.put("a day", word) for _ in range(times)])
+        began = time.perf_counter()
+        for _ in range(times):
+            self._shelf.put("a day", word)
+        return time.perf_counter() - began
 
     def words(self, receipt: int) -> tuple[int, int, Any]:
         """The number of the last word that is handed over, how many stay, and the words."""
