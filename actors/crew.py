@@ -58,8 +58,10 @@ def hired(tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Word]]:
             ray.exceptions.ObjectLostError,
         )
 
+        most = int(ray.cluster_resources().get("memory", 0))
+
         def hire(number: int) -> Any:
-            return remote.remote(tasks[number])
+            return remote.options(memory=min(tasks[number].memory, most) or None).remote(tasks[number])
 
         running = {hire(number): number for number in range(len(tasks))}
         deaths = [0] * len(tasks)

@@ -23,6 +23,8 @@ from actors.history.tickdb import TickDb, days_between, parse_day
 from actors.launch import strategies_of
 from core.instrument import Key
 
+MEMORY_BYTES = 240e6
+MEMORY_ROW_BYTES = 140
 NAMED_MAX = 4
 """Missing days named in an error; the others are counted."""
 
@@ -39,6 +41,11 @@ class Task(Struct, frozen=True):
 
     rows: int = 0
     """Market rows of its largest day, which time and memory go with."""
+
+    @property
+    def memory(self) -> int:
+        """What a worker may come to need for it, in bytes, as bench/scale.py measured it: it makes the columns, too."""
+        return round(MEMORY_BYTES + MEMORY_ROW_BYTES * self.rows)
 
     @property
     def labels(self) -> frozenset[str]:

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from actors.cluster.dispatch import WORD_S
-from actors.cluster.terminal import MEMORY_BYTES, MEMORY_ROW_BYTES
 from actors.live.directory import LOOK_EVERY_S
 from actors.sim.days import SLICES
+from actors.tasks import MEMORY_BYTES, MEMORY_ROW_BYTES
 from actors.work import WORD_S as WORD_ALONE_S
 from bench.scale_rows import RESULTS, figures, rows_of
 from bench.table import write
@@ -303,7 +303,7 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
         (
             *asked,
             "what each day is given, by the rows of the run's longest",
-            "ours: actors/cluster/terminal.py",
+            "ours: actors/tasks.py",
             "beyond, fewer days share a node: long and short days in runs apart, or machines with 8 GiB a core",
         ),
         *(

@@ -255,6 +255,14 @@ class Terminal(Host):
         """Plug the cable in again."""
         self._net(f"ip link set {_wire(host)} up")
 
+    def lose(self, host: Host) -> None:
+        """The terminal itself does not reach a host any more; the others do."""
+        self._net(f"ip route add blackhole {host.address}/32")
+
+    def find(self, host: Host) -> None:
+        """It reaches it again."""
+        self._net(f"ip route del blackhole {host.address}/32")
+
     def _net(self, command: str, check: bool = True) -> None:
         # Only the network is entered: a process of another host has its number in the table outside.
         command = f"nsenter --target {self.pid} --net {command}"

@@ -191,6 +191,16 @@ def test_a_killed_terminal_comes_back_to_its_run(cluster: Launched, calm: list[s
     assert driver.begun == DAYS
 
 
+def test_a_line_that_breaks_for_a_while_is_taken_up_again(cluster: Launched, calm: list[str]) -> None:
+    driver = Driver(cluster, "line")
+    driver.at(2)
+    cluster.terminal.lose(cluster.head)
+    until(lambda: "does not answer" in driver.words, "the terminal says that the line is broken", 200)
+    cluster.terminal.find(cluster.head)
+    assert driver.end() == calm
+    assert driver.begun == DAYS
+
+
 def test_a_run_is_begun_in_a_shell_on_the_head(cluster: Launched, calm: list[str]) -> None:
     cluster.terminal.run(f"cd {ROOT} && ray rsync-up {HOME}/{FILE} ./ '~/astrarium/'")
     cluster.exec(f"cd astrarium && astrarium {backtest_of('shell', 'auto', FEW)}", 300)
@@ -210,6 +220,18 @@ def test_a_run_is_submitted_as_a_job(cluster: Launched, calm: list[str]) -> None
         os.kill(first_child(tunnel), signal.SIGTERM)
         tunnel.wait()
     assert kept(cluster.shared / "results" / "job") == calm[:FEW]
+
+
+def test_a_run_outlives_its_head(cluster: Launched, calm: list[str]) -> None:
+    """What was handed over is kept; the rest is done again, once there is a head."""
+    driver = Driver(cluster, "head")
+    driver.at(2)
+    cluster.head.kill()
+    until(lambda: "does not answer" in driver.words, "the terminal says that the line is broken", 200)
+    cluster.restart(cluster.head)
+    cluster.up()
+    cluster.whole()
+    assert driver.end() == calm
 
 
 def test_ray_down_leaves_nothing_on_any_host(cluster: Launched) -> None:

@@ -12,7 +12,7 @@ from tests.cluster_hosts import Host, missing, until
 from tests.machines import Machines, machines
 
 pytestmark = [
-    pytest.mark.slow,
+    pytest.mark.cluster,
     pytest.mark.timeout(900),
     pytest.mark.skipif(bool(missing()), reason=missing() or "machines can be made"),
 ]

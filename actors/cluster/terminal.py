@@ -36,8 +36,6 @@ ANSWER_S: Final = 30.0
 AGAIN_S: Final = 5.0
 GIVE_UP_S: Final = 600.0
 """The cluster is out of reach for so long: this ends, the run goes on there."""
-MEMORY_BYTES: Final = 240e6
-MEMORY_ROW_BYTES: Final = 140
 KEEPERS: Final = 4
 """A run whose keeper ends so often by itself brings it down."""
 
@@ -83,10 +81,12 @@ class _Following:
                 if isinstance(error, UserError) and not (self._reached and error.exit_code == Exit.NOT_RUNNING):
                     raise
                 if not broken:
-                    yield self._notice(f"the cluster does not answer ({error}); trying again. The run goes on there")
+                    yield self._notice(
+                        f"the cluster does not answer ({error}); trying again. Where its head lives, the run goes on"
+                    )
                 broken = broken or time.monotonic()
                 if time.monotonic() - broken > GIVE_UP_S:
-                    again = "The run goes on there, and the same command comes back to it"
+                    again = "Where its head lives the run goes on, and the same command comes back to it"
                     raise UserError(f"the cluster at {self._address} is out of reach. {again}", Exit.NOT_RUNNING) from error
                 time.sleep(AGAIN_S)
             except KeeperLost as error:
@@ -121,7 +121,7 @@ class _Following:
         store = next(task.store for _, task in self._tasks.values())
         actor = ray.remote(num_cpus=0, max_concurrency=8, resources={"node:__internal_head__": 0.001})(Keeper)
         options = {"name": f"run:{self._name}", "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}
-        return actor.options(**options).remote(self._wanted, store, max(memory_of(task) for _, task in self._tasks.values()))
+        return actor.options(**options).remote(self._wanted, store, max(task.memory for _, task in self._tasks.values()))
 
     def _taken(self, ray: Any, keeper: Any, terminal: int) -> Iterator[tuple[int, Word]]:
         receipt = 0
@@ -174,8 +174,3 @@ def key_of(task: Task) -> str:
 def _parts(task: Task) -> int:
     """How many results a task has."""
     return len(task.days) * (len(task.trials) if isinstance(task, Block) else 1)
-
-
-def memory_of(task: Task) -> int:
-    """What a task's worker may come to need, in bytes, as bench/scale.py measured it: it makes the columns, too."""
-    return round(MEMORY_BYTES + MEMORY_ROW_BYTES * task.rows)
