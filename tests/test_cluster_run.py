@@ -59,8 +59,8 @@ def two(cluster: Any) -> Iterator[list[Any]]:
 class Terminal:
     """`astrarium backtest --address` as its user types it."""
 
-    def __init__(self, cluster: Any, folder: Path, store: Path, *more: str, **environment: str) -> None:
-        self.results = folder / "results"
+    def __init__(self, cluster: Any, folder: Path, store: Path, *more: str, results: str = "results") -> None:
+        self.results = folder / results
         command = [sys.executable, "-m", "actors.cli.main", "backtest", str(graph(folder)), "--store", str(store)]
         command += [
             "--instruments",
@@ -72,11 +72,9 @@ class Terminal:
             "--json",
             *more,
         ]
-        self.said = folder / "said"
+        self.said = folder / f"{results}.said"
         with self.said.open("a") as said:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=said, text=True
-            )
+            self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=said, text=True)
 
     def end(self) -> dict[str, Any]:
         """Wait for its end; what it printed."""
@@ -153,6 +151,23 @@ def test_a_terminal_that_dies_comes_back_to_its_run_which_went_on(cluster: Any, 
     outcome = again.end()
     assert digests(outcome) == calm(tmp_path, small_store, *arguments[1:])
     assert "its worker died; done again (1)" in again.said.read_text()
+
+
+@pytest.mark.usefixtures("two")
+def test_a_terminal_elsewhere_takes_a_run_over_and_is_handed_what_the_other_one_had_written_down(
+    cluster: Any, tmp_path: Path, small_store: Path
+) -> None:
+    flag = tmp_path / "waits"
+    arguments = ("--set", f'strategy.wait_flag="{flag}"')
+    here = Terminal(cluster, tmp_path, small_store, *arguments)
+    worker = reached(flag)
+    while len(list(here.results.glob("*/days/*/day.json"))) < 3:
+        time.sleep(0.1)
+    there = Terminal(cluster, tmp_path, small_store, *arguments, results="elsewhere")
+    assert here.process.wait(timeout=120) == 1
+    assert "another terminal has taken this run over" in here.said.read_text()
+    os.kill(worker, signal.SIGKILL)
+    assert digests(there.end()) == calm(tmp_path, small_store, arguments[1])
 
 
 @pytest.mark.usefixtures("two")

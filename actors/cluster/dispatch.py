@@ -48,6 +48,8 @@ class Dispatcher:
         self._machines = Machines(ray, self._tell, wanted, store, memory)
         self._roster = Roster()
         self._tasks: dict[int, Task] = {}
+        self.open: set[int] = set()
+        """Tasks that are to come, or at work. Whoever else looks may see one that has just ended."""
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running: dict[Any, tuple[int, str]] = {}
         self._deaths, self._losses = Counter[int](), Counter[int]()
@@ -65,12 +67,13 @@ class Dispatcher:
 
     def add(self, tasks: Mapping[int, Task]) -> None:
         """More tasks."""
+        self.open |= tasks.keys()
         self._orders.put(lambda: self._add(tasks))
 
     def drop(self, numbers: Iterable[int]) -> None:
         """These are not wanted any more, where nobody has begun with them."""
         gone = tuple(numbers)
-        self._orders.put(lambda: self._roster.drop(gone))
+        self._orders.put(lambda: self._drop(gone))
 
     @property
     def idle(self) -> bool:
@@ -98,6 +101,9 @@ class Dispatcher:
     def _add(self, tasks: Mapping[int, Task]) -> None:
         self._tasks |= tasks
         self._roster.add({number: task.labels for number, task in tasks.items()})
+
+    def _drop(self, numbers: Iterable[int]) -> None:
+        self.open.difference_update(self._roster.drop(numbers))
 
     def _lost(self, machine: str) -> None:
         took_part = machine in self._roster.machines
@@ -167,7 +173,11 @@ class Dispatcher:
 
     def _end(self, stream: Any, again: bool = False) -> None:
         number, machine = self._running.pop(stream)
-        (self._roster.again if again else self._roster.done)(machine, number)
+        if again:
+            self._roster.again(machine, number)
+        else:
+            self._roster.done(machine, number)
+            self.open.discard(number)
 
     def _died(self, number: int, error: Exception) -> None:
         self._deaths[number] += 1
@@ -181,6 +191,7 @@ class Dispatcher:
     def _fail(self, number: int, cause: str, text: str = "") -> None:
         for day in self._tasks[number].days:
             self._say(number, Failure(day, cause, text))
+        self.open.discard(number)
 
     # --- too few machines
 

@@ -57,12 +57,13 @@ def _version(name: str) -> str:
 
 def look(plan: Plan, store: str, wanted: Outfit) -> Found:
     """Look at the machine that this runs on."""
-    trouble = _differs(outfit(plan), wanted) or _full() or _blind(store)
+    trouble = differs(outfit(plan), wanted) or _full() or _blind(store)
     held = frozenset() if trouble else _held(store)
     return Found(socket.gethostname(), trouble, time.time(), held)
 
 
-def _differs(mine: Outfit, wanted: Outfit) -> str:
+def differs(mine: Outfit, wanted: Outfit) -> str:
+    """In what a machine is not like the one that began, or ""."""
     if mine.code != wanted.code:
         where = Path(__file__).resolve().parent.parent.parent
         return (

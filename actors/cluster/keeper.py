@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from threading import Condition, Thread
 from typing import Any, Final
@@ -19,7 +19,8 @@ from typing import Any, Final
 from msgspec import Struct
 
 from actors.cluster.dispatch import Dispatcher
-from actors.cluster.inspection import Outfit
+from actors.cluster.inspection import Outfit, differs
+from actors.errors import UserError
 from actors.results import DayFiles
 from actors.sim.days import Progress
 from actors.tasks import Task
@@ -41,10 +42,6 @@ class Batch(Struct, frozen=True):
     """Nothing comes after these."""
 
 
-class Superseded(Exception):
-    """Another terminal has attached since."""
-
-
 class Shelf:
     """Words that nobody has written down yet, the oldest first, in Ray's object store, which goes to disk where it must."""
 
@@ -52,28 +49,33 @@ class Shelf:
         import ray
 
         self._ray = ray
-        self._items: deque[tuple[Any, int]] = deque()
+        self._items: deque[tuple[Any, str, int]] = deque()
+        self._keys: Counter[str] = Counter()
         self.first = 1
 
     def __len__(self) -> int:
         return len(self._items)
 
+    def __contains__(self, key: str) -> bool:
+        return self._keys[key] > 0
+
     def put(self, key: str, word: Word) -> None:
         """Add one."""
         size = sum(map(len, word.columns.values())) if isinstance(word, DayFiles) else 0
-        self._items.append((self._ray.put((key, word)), size))
+        self._items.append((self._ray.put((key, word)), key, size))
+        self._keys[key] += 1
 
     def receipt(self, number: int) -> None:
         """All up to this one are written down."""
         while self._items and self.first <= number:
-            self._items.popleft()
+            self._keys[self._items.popleft()[1]] -= 1
             self.first += 1
 
     def oldest(self) -> tuple[tuple[str, Word], ...]:
         """The oldest words, at least one where there is one, some megabytes together."""
         found: list[Any] = []
         size = 0
-        for item, more in self._items:
+        for item, _, more in self._items:
             size += more
             if found and size > BATCH_BYTES:
                 break
@@ -86,9 +88,13 @@ class Keeper:
 
     def __init__(self, wanted: Outfit, store: str, memory: int) -> None:
         """`memory` is what a task is given, in bytes."""
+        self._wanted = wanted
         self._changed = Condition()
         self._shelf, self._progress = Shelf(), dict[str, Progress]()
         self._keys: list[str] = []
+        """What each task is called, by its number; one that is done anew has another number and the same key."""
+        self._numbers: dict[str, int] = {}
+        """The last number of each key."""
         self._terminal, self._over = 0, False
         self._asked = time.monotonic()
         self._dispatcher = Dispatcher(self._say, wanted, store, memory)
@@ -96,25 +102,39 @@ class Keeper:
 
     # --- by a terminal
 
-    def attach(self, tasks: Sequence[tuple[str, Task]]) -> int:
-        """A terminal wants these tasks done, by their keys, and takes over from any other. Returns the number to say it by."""
+    def attach(self, tasks: Sequence[tuple[str, Task]], wanted: Outfit) -> int:
+        """A terminal wants these tasks done, by their keys, and takes over from any other. Returns the number to say it by.
+
+        What is done already and was handed over, to somebody who wrote it down elsewhere, is done again. Raises UserError where
+        the terminal has other packages than the run began with.
+        """
+        if trouble := differs(wanted, self._wanted):
+            raise UserError(f"this machine cannot come back to the run: {trouble}")
         with self._changed:
             self._terminal += 1
-            known, wanted = set(self._keys), {key for key, _ in tasks}
-            self._dispatcher.drop(number for number, key in enumerate(self._keys) if key not in wanted)
-            fresh = [(key, task) for key, task in tasks if key not in known]
-            self._dispatcher.add({len(self._keys) + place: task for place, (_, task) in enumerate(fresh)})
-            self._keys += [key for key, _ in fresh]
+            keys = {key for key, _ in tasks}
+            self._dispatcher.drop(number for key, number in self._numbers.items() if key not in keys)
+            fresh: dict[int, Task] = {}
+            for key, task in tasks:
+                if key not in self._shelf and self._numbers.get(key) not in self._dispatcher.open:
+                    self._numbers[key] = len(self._keys)
+                    fresh[len(self._keys)] = task
+                    self._keys.append(key)
+            self._dispatcher.add(fresh)
             self._over = self._over and not fresh
             self._changed.notify_all()
             return self._terminal
 
     def words(self, terminal: int, receipt: int, seconds: float) -> Batch:
-        """What is new since, waiting for it so long; everything up to `receipt` is written down. Raises Superseded."""
+        """What is new since, waiting for it so long; everything up to `receipt` is written down.
+
+        Raises UserError where another terminal has attached since.
+        """
         until = time.monotonic() + seconds
         with self._changed:
             self._asked = time.monotonic()
-            self._shelf.receipt(receipt)
+            if terminal == self._terminal:
+                self._shelf.receipt(receipt)
             while terminal == self._terminal:
                 found, progress = self._shelf.oldest(), self._progress
                 over = self._over and len(found) == len(self._shelf)
@@ -123,7 +143,7 @@ class Keeper:
                     self._progress = {}
                     return Batch(self._shelf.first, found, progress, over)
                 self._changed.wait(left)
-        raise Superseded("another terminal has taken this run over")
+        raise UserError("another terminal has taken this run over")
 
     # --- its own thread
 

@@ -52,10 +52,12 @@ class Roster:
                 self._by_label.setdefault(label, []).append(number)
             self._cold.append(number)
 
-    def drop(self, numbers: Iterable[int]) -> None:
-        """These need not be done, if nobody has begun with them."""
-        for number in numbers:
-            self._waiting.pop(number, None)
+    def drop(self, numbers: Iterable[int]) -> list[int]:
+        """These need not be done, if nobody has begun with them; returns those with which nobody had."""
+        dropped = [number for number in numbers if number in self._waiting]
+        for number in dropped:
+            del self._waiting[number]
+        return dropped
 
     @property
     def waiting(self) -> int:

@@ -36,6 +36,8 @@ ANSWER_S: Final = 30.0
 AGAIN_S: Final = 5.0
 GIVE_UP_S: Final = 600.0
 """The cluster is out of reach for so long: this ends, the run goes on there."""
+SHORT: Final = 3
+"""How often a run may end while this terminal misses something of it: somebody else was handed that, and it is done again."""
 KEEPERS: Final = 4
 """A run whose keeper ends so often by itself brings it down."""
 
@@ -65,9 +67,9 @@ class _Following:
         self._name, self._address, self._luggage = name, address, luggage
         self._tasks = {key_of(task): (number, task) for number, task in enumerate(tasks)}
         self._open = {key: _parts(task) for key, (_, task) in self._tasks.items()}
-        """What is still to come of each task."""
+        """What is still to come of each task: its days, or each set's days."""
         self._reached = False
-        self._keepers = 0
+        self._keepers = self._short = 0
 
     def words(self) -> Iterator[tuple[int, Word]]:
         """Every word, until everything is done."""
@@ -105,17 +107,21 @@ class _Following:
             keeper = self._asked(ray, lambda: self._keeper(ray))
             try:
                 left = sorted(((key, self._tasks[key][1]) for key in self._open), key=lambda one: -one[1].rows)  # longest first
-                terminal = self._asked(ray, lambda: ray.get(keeper.attach.remote(left), timeout=ANSWER_S))
+                terminal = self._asked(ray, lambda: ray.get(keeper.attach.remote(left, self._wanted), timeout=ANSWER_S))
                 yield from self._taken(ray, keeper, terminal)
-            except (LineBroken, KeeperLost):
+            except (LineBroken, KeeperLost, UserError):
                 raise
             except BaseException:  # whoever ends this ends the run: Ctrl-C, or a disk here that is full
                 with suppress(Exception):
                     ray.kill(keeper)
                 raise
-            with suppress(Exception):  # it has ended well, and a keeper that is alone ends by itself
-                ray.kill(keeper)
-            self._open.clear()
+            if not self._open:
+                with suppress(Exception):  # a keeper that is alone ends by itself
+                    ray.kill(keeper)
+                return
+        self._short += 1
+        if self._short > SHORT:
+            raise UserError(f"the run ended {self._short} times without {', '.join(sorted(self._open)[:4])}")
 
     def _keeper(self, ray: Any) -> Any:
         store = next(task.store for _, task in self._tasks.values())
@@ -139,11 +145,15 @@ class _Following:
                 return
 
     def _count(self, key: str, word: Word) -> None:
-        came = len(word.rows) if isinstance(word, Tried) else int(isinstance(word, DayFiles | Failure))
-        if isinstance(word, Failure) and isinstance(self._tasks[key][1], Block):
-            came = self._open.get(key, 0)
-        left = self._open.get(key, 0) - came
-        if left > 0:
+        came: set[tuple[int, str]] = set()
+        if isinstance(word, Tried):
+            came = {(row["set"], row["day"]) for row in word.rows}
+        elif isinstance(word, DayFiles):
+            came = {(0, word.summary["day"])}
+        elif isinstance(word, Failure):
+            came = {part for part in self._open.get(key, ()) if part[1] == word.day}
+        left = self._open.get(key, set()) - came
+        if left:
             self._open[key] = left
         else:
             self._open.pop(key, None)
@@ -171,6 +181,7 @@ def key_of(task: Task) -> str:
     return f"{task.label()} {trials}".rstrip()
 
 
-def _parts(task: Task) -> int:
-    """How many results a task has."""
-    return len(task.days) * (len(task.trials) if isinstance(task, Block) else 1)
+def _parts(task: Task) -> set[tuple[int, str]]:
+    """The results that a task has: (set, day) each, without a sweep (0, day)."""
+    sets = [one.number for one in task.trials] if isinstance(task, Block) else [0]
+    return {(number, day) for number in sets for day in task.days}
