@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
@@ -75,14 +76,15 @@ def backtest(
         resumed = days - sum(len(task.days) for task in left)
         if watcher:
             watcher.begin(left, resumed, days)
-        for number, word in worked(job.run_id, left, workers, address, ray):
-            if isinstance(word, Notice):
+        with closing(worked(job.run_id, left, workers, address, ray)) as words:
+            for number, word in words:
+                if isinstance(word, Notice):
+                    if watcher:
+                        watcher.tell(word.text)
+                    continue
+                _keep(home, left[number], word)
                 if watcher:
-                    watcher.tell(word.text)
-                continue
-            _keep(home, left[number], word)
-            if watcher:
-                watcher.see(left[number], number, word)
+                    watcher.see(left[number], number, word)
         fresh = bool(left) or not (home.path / "metrics.json").exists() or not (home.path / "report.html").exists()
         if fresh:
             home.finish()

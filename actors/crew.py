@@ -11,7 +11,7 @@ import gc
 import os
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,21 +30,24 @@ STORE_BYTES = 200 << 20
 """Ray's object store: some results of some megabytes wait there at once."""
 
 
-def worked(name: str, tasks: Sequence[Task], workers: int, address: str, ray: bool) -> Iterator[tuple[int, Word]]:
+def worked(name: str, tasks: Sequence[Task], workers: int, address: str, ray: bool) -> Generator[tuple[int, Word]]:
     """Do the tasks of the run of this name by a crew here or on the cluster at an address, or without `ray` in this process.
 
     Each word comes with the number of its task, -1 for one of no task. Raises UserError when Ray does not start or no cluster
     answers.
     """
     if not tasks:
-        return iter(())
+        return
     if not ray:
-        return alone(tasks)
-    if address and not ray_runs():
+        yield from alone(tasks)
+    elif not address:
+        yield from hired(tasks, min(workers, len(tasks)))
+    elif ray_runs():
+        raise UserError("this process has a Ray already: leave the address out, or call ray.shutdown() first", Exit.CONFIGURATION)
+    else:
         from actors.cluster.terminal import followed
 
-        return followed(name, tasks, address)
-    return hired(tasks, min(workers, len(tasks)))
+        yield from followed(name, tasks, address)
 
 
 def hired(tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Word]]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from math import prod
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,6 +36,8 @@ __all__ = ["Sweep", "SweepJob", "sweep_job", "tune"]
 
 BLOCK_COMPILED, BLOCK_NODES = 32, 4
 """Sets in a block at most: in the compiled day they share its reading; on the nodes they share only the task's cost."""
+SLOTS = 64
+"""What a cluster is taken for when a sweep is cut into blocks: the same from wherever it is begun again."""
 ROUNDS = 4
 """Blocks for each worker and world at least, where there are sets enough: so the last one to finish is not alone for long."""
 
@@ -133,7 +136,7 @@ def tune(
     home = SweepFolder(Path(results) / work.sweep_id)
     try:
         home.begin(_description(work, by), work.plan.source)
-        blocks = _blocks(work, home, workers, block)
+        blocks = _blocks(work, home, SLOTS if address else workers, block)
         if watcher:
             watcher.begin(blocks, work.runs - _left(blocks, home), work.runs)
         again = _round(work.sweep_id, home, blocks, workers, address, ray, watcher)
@@ -151,21 +154,22 @@ def _round(
 ) -> list[Block]:
     """Do blocks and write their rows down; returns those of several sets that no worker survived."""
     lost: dict[int, Block] = {}
-    for number, word in worked(name, blocks, workers, address, ray):
-        if isinstance(word, Notice):
+    with closing(worked(name, blocks, workers, address, ray)) as words:
+        for number, word in words:
+            if isinstance(word, Notice):
+                if watcher:
+                    watcher.tell(word.text)
+                continue
+            block, heard = blocks[number], word
+            if isinstance(word, Failure) and len(block.trials) > 1:
+                lost[number] = block
+                continue
+            if isinstance(word, Failure):
+                heard = Tried((failed(block, block.trials[0], word.day, word.cause, word.traceback),))
+            if isinstance(heard, Tried):
+                heard = Tried(tuple(home.keep(heard.rows)))
             if watcher:
-                watcher.tell(word.text)
-            continue
-        block, heard = blocks[number], word
-        if isinstance(word, Failure) and len(block.trials) > 1:
-            lost[number] = block
-            continue
-        if isinstance(word, Failure):
-            heard = Tried((failed(block, block.trials[0], word.day, word.cause, word.traceback),))
-        if isinstance(heard, Tried):
-            heard = Tried(tuple(home.keep(heard.rows)))
-        if watcher:
-            watcher.see(block, number, heard)
+                watcher.see(block, number, heard)
     return list(lost.values())
 
 
@@ -175,11 +179,15 @@ def _blocks(work: SweepJob, home: SweepFolder, workers: int, size: int) -> list[
     for part, sets in work.parts:
         for task in part.tasks:
             trials = [_trial(one, work.grid) for one in sets]
-            left = [one for one in trials if not all(home.done(_key(one, task, day)) for day in task.days)]
             most = size or _suiting(task, len(sets) * len(part.tasks), workers)
-            for first in range(0, len(left), most):
-                found.append(Block(**structs.asdict(task), trials=tuple(left[first : first + most])))
+            for first in range(0, len(trials), most):
+                if here := tuple(one for one in trials[first : first + most] if not all(_done(home, one, task))):
+                    found.append(Block(**structs.asdict(task), trials=here))
     return sorted(found, key=lambda one: (one.days, one.symbols, one.trials[0].number))
+
+
+def _done(home: SweepFolder, trial: Trial, task: Task) -> Iterator[bool]:
+    return (home.done(_key(trial, task, day)) for day in task.days)
 
 
 def _suiting(task: Task, runs: int, workers: int) -> int:

@@ -168,6 +168,7 @@ def test_a_terminal_elsewhere_takes_a_run_over_and_is_handed_what_the_other_one_
     assert "another terminal has taken this run over" in here.said.read_text()
     os.kill(worker, signal.SIGKILL)
     assert digests(there.end()) == calm(tmp_path, small_store, arguments[1])
+    assert "keeper was lost" not in there.said.read_text()
 
 
 @pytest.mark.usefixtures("two")
@@ -219,7 +220,7 @@ def test_a_machine_with_other_packages_is_given_nothing(cluster: Any, tmp_path: 
     assert "is given no days: it has msgspec 0.0.1, the run began with" in terminal.said.read_text()
 
 
-def test_a_machine_that_sees_other_data_gives_its_days_back(cluster: Any, tmp_path: Path, small_store: Path) -> None:
+def test_a_day_whose_data_is_not_what_the_run_began_with_fails_alone(cluster: Any, tmp_path: Path, small_store: Path) -> None:
     """The store was rebuilt between the beginning of the run and the day: here by a file that is exchanged meanwhile."""
     store = tmp_path / "store"
     shutil.copytree(small_store, store)
@@ -233,6 +234,6 @@ def test_a_machine_that_sees_other_data_gives_its_days_back(cluster: Any, tmp_pa
     finally:
         cluster.remove_node(one, allow_graceful=False)
     assert terminal.process.returncode == 1
-    said = terminal.said.read_text()
-    assert "is given no days: it sees other data of binance_usdm:ETHUSDT 2024-01-01" in said
-    assert [day["status"] for day in outcome["days"]].count("failed") >= 1
+    (failed,) = [day for day in outcome["days"] if day["status"] != "done"]
+    assert (failed["day"], failed["instrument"]) == ("2024-01-01", "ETHUSDT")
+    assert "no machine may do it: it sees other data of binance_usdm:ETHUSDT 2024-01-01" in failed["cause"]

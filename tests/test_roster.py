@@ -67,6 +67,25 @@ def test_a_day_that_waits_is_not_done_once_it_is_dropped() -> None:
     assert sorted(dict(made.hand_out())) == [0, 2]
 
 
+def test_large_days_go_first_and_small_ones_fill_what_they_leave() -> None:
+    made = Roster()
+    made.add({number: [DAYS[number]] for number in range(6)}, {0: 6, 1: 6, 2: 6, 3: 1, 4: 1, 5: 1})
+    made.join("a", 4, 8)
+    assert sorted(dict(made.hand_out())) == [0, 3, 4]
+    made.done("a", 3)
+    assert dict(made.hand_out()) == {5: "a"}
+    made.done("a", 0)
+    assert dict(made.hand_out()) == {1: "a"}
+
+
+def test_a_day_that_fits_nowhere_waits() -> None:
+    made = Roster()
+    made.add({0: [DAYS[0]]}, {0: 9})
+    made.join("a", 4, 8)
+    assert not dict(made.hand_out())
+    assert made.waiting == 1
+
+
 @given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.integers(1, 12))
 def test_free_slots_are_filled_as_far_as_there_is_work(slots: list[int], days: int) -> None:
     made = roster(days)
@@ -88,13 +107,14 @@ class Cluster(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 4))
     def more_days(self, count: int) -> None:
-        self.roster.add({number: [DAYS[number % len(DAYS)]] for number in range(self.days, self.days + count)})
+        fresh = range(self.days, self.days + count)
+        self.roster.add({number: [DAYS[number % len(DAYS)]] for number in fresh}, {number: 1 + number % 3 for number in fresh})
         self.days += count
 
-    @rule(slots=st.integers(0, 3), held=st.sets(st.sampled_from(DAYS)))
-    def a_machine_comes(self, slots: int, held: set[str]) -> None:
+    @rule(slots=st.integers(0, 3), memory=st.integers(3, 6), held=st.sets(st.sampled_from(DAYS)))
+    def a_machine_comes(self, slots: int, memory: int, held: set[str]) -> None:
         self.came += 1
-        self.roster.join(str(self.came), slots, held)
+        self.roster.join(str(self.came), slots, memory, held)
 
     @precondition(lambda self: self.roster.machines)
     @rule(data=st.data())
@@ -109,7 +129,7 @@ class Cluster(RuleBasedStateMachine):
     @rule(data=st.data(), back=st.booleans(), held=st.sets(st.sampled_from(DAYS)))
     def a_machine_is_refused_or_comes_back(self, data: st.DataObject, back: bool, held: set[str]) -> None:
         machine = data.draw(st.sampled_from(sorted(self.roster.machines)))
-        self.roster.join(machine, 2, held) if back else self.roster.close(machine)
+        self.roster.join(machine, 2, 6, held) if back else self.roster.close(machine)
 
     @rule()
     def days_are_given_out(self) -> None:
@@ -117,7 +137,8 @@ class Cluster(RuleBasedStateMachine):
             assert number not in self.running
             assert not self.done[number]
             self.running[number] = machine
-        assert not self.roster.waiting or not self.roster.free
+        for one in self.roster.machines.values():  # a machine that has room for the largest of them has none left
+            assert not self.roster.waiting or one.free <= 0 or one.room < 3
 
     @precondition(lambda self: self.running)
     @rule(data=st.data(), well=st.booleans())
@@ -134,7 +155,8 @@ class Cluster(RuleBasedStateMachine):
     def every_day_is_somewhere_once(self) -> None:
         assert self.roster.waiting + len(self.running) + sum(self.done.values()) == self.days
         for name, machine in self.roster.machines.items():
-            assert machine.running == {number for number, where in self.running.items() if where == name}
+            assert machine.room >= 0 or not machine.slots
+            assert machine.running.keys() == {number for number, where in self.running.items() if where == name}
 
     def teardown(self) -> None:
         self.roster.join("last", self.days + 100)

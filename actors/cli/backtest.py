@@ -72,7 +72,7 @@ def backtest(
     work = job(plan, store, days, wanted)
     try:
         with board() as watcher:
-            outcome = run(work, results, workers or len(os.sched_getaffinity(0)), address, ray, watcher)
+            outcome = run(work, results.expanduser(), workers or len(os.sched_getaffinity(0)), address, ray, watcher)
     except KeyboardInterrupt:
         sys.stderr.write("the days that are done are kept: the same command goes on from there\n")
         raise

@@ -41,7 +41,7 @@ def report(
     csv
         Also write fills and equity as compressed CSV into the run's folder; a sweep has its tables as CSV anyway.
     """
-    place = folder(run, results)
+    place = folder(run, results.expanduser())
     page = _show_sweep(place, json) if (place / "sweep.json").exists() else _show_run(place, json, csv)
     if open_:
         import webbrowser

@@ -92,7 +92,7 @@ def grid(
     sys.stderr.write(f"{len(work.sets):,} sets x {each:,} days of an instrument = {work.runs:,} runs\n")
     try:
         with board("runs") as watcher:
-            found = tune(work, results, workers or len(os.sched_getaffinity(0)), address, ray, watcher, by, block)
+            found = tune(work, results.expanduser(), workers or len(os.sched_getaffinity(0)), address, ray, watcher, by, block)
     except KeyboardInterrupt:
         sys.stderr.write("the sets and days that are done are kept: the same command goes on from there\n")
         raise

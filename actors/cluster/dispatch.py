@@ -7,7 +7,7 @@ it has begun with may end. One that Ray declares dead gives its running tasks ba
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 from typing import Any, Final
@@ -26,6 +26,8 @@ WORD_S: Final = 2.0
 """Between two words of a day's progress: there may be thousands at work."""
 LOOK_S: Final = 1.0
 """Between two looks at the cluster's list of machines."""
+BLAMED: Final = 3
+"""So many machines that are at fault with one task are not."""
 PATIENCE_S: Final = 60.0
 """While there are machines and none of them may work, before what waits is given up."""
 IDLE_S: Final = 60.0
@@ -39,13 +41,13 @@ ended."""
 class Dispatcher:
     """Gives tasks to machines and says what comes of them. All methods but `add` and `drop` belong to one thread."""
 
-    def __init__(self, say: Callable[[int | None, Word], None], wanted: Outfit, store: str, memory: int) -> None:
-        """`say` takes the number of a task, or None, and a word of it. `memory` is what a task is given, in bytes."""
+    def __init__(self, say: Callable[[int | None, Word], None], wanted: Outfit, store: str) -> None:
+        """`say` takes the number of a task, or None, and a word of it."""
         import ray
 
         self._ray: Any = ray  # its types know less than its documentation
         self._say = say
-        self._machines = Machines(ray, self._tell, wanted, store, memory)
+        self._machines = Machines(ray, self._tell, wanted, store)
         self._roster = Roster()
         self._tasks: dict[int, Task] = {}
         self.open: set[int] = set()
@@ -53,6 +55,8 @@ class Dispatcher:
         self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._running: dict[Any, tuple[int, str]] = {}
         self._deaths, self._losses = Counter[int](), Counter[int]()
+        self._unfit: defaultdict[int, set[str]] = defaultdict(set)
+        """Machines that said of a task that they are at fault."""
         self._beckons: list[Any] = []
         self._looked = 0.0
         self._stuck = 0.0
@@ -60,8 +64,8 @@ class Dispatcher:
         errors = ray.exceptions
         self._worker_lost = (errors.WorkerCrashedError, errors.OutOfMemoryError)
         self._machine_lost = (errors.NodeDiedError, errors.ObjectLostError, errors.TaskUnschedulableError)
-        self._work: Any = ray.remote(num_cpus=1, memory=memory, num_returns="streaming", max_retries=0)(work_there)
-        self._nothing: Any = ray.remote(num_cpus=1, memory=memory, max_retries=0)(_nothing)
+        self._work: Any = ray.remote(num_cpus=1, num_returns="streaming", max_retries=0)(work_there)
+        self._nothing: Any = ray.remote(num_cpus=1, max_retries=0)(_nothing)
 
     # --- from other threads
 
@@ -86,21 +90,25 @@ class Dispatcher:
         """Look round, hand out, take what came."""
         while not self._orders.empty():
             self._orders.get()()
-        if self._tasks and time.monotonic() - self._looked > LOOK_S:
+        look = bool(self._tasks) and time.monotonic() - self._looked > LOOK_S
+        if look:
             self._looked = time.monotonic()
-            for gone in self._machines.round(next(iter(self._tasks.values())).plan):
+            for gone in self._machines.round(next(iter(self._tasks.values()))):
                 self._lost(gone)
+        for machine, found in self._machines.judged():
+            self._roster.join(machine, self._machines.slots[machine], self._machines.memory[machine], found.held)
+        for number, machine in self._roster.hand_out():
+            task = self._tasks[number]
+            self._running[pinned(self._work, machine, task.memory).remote(task, WORD_S)] = (number, machine)
+        if look:
             self._beckon()
             self._give_up()
-        for machine, found in self._machines.fit():
-            self._roster.join(machine, self._machines.slots[machine], found.held)
-        for number, machine in self._roster.hand_out():
-            self._running[pinned(self._work, machine).remote(self._tasks[number], WORD_S)] = (number, machine)
         self._collect()
 
     def _add(self, tasks: Mapping[int, Task]) -> None:
         self._tasks |= tasks
-        self._roster.add({number: task.labels for number, task in tasks.items()})
+        labels = {number: task.labels for number, task in tasks.items()}
+        self._roster.add(labels, {number: task.memory for number, task in tasks.items()})
 
     def _drop(self, numbers: Iterable[int]) -> None:
         self.open.difference_update(self._roster.drop(numbers))
@@ -158,18 +166,27 @@ class Dispatcher:
             self._died(number, error)
         except self._machine_lost:
             self._lost(machine)
-        except self._ray.exceptions.RuntimeEnvSetupError as error:
-            self._end(stream, again=True)
-            self._refuse(machine, last_line(error))
+        except (self._ray.exceptions.RuntimeEnvSetupError, self._ray.exceptions.OutOfDiskError) as error:
+            self._blamed(stream, last_line(error))
         except self._ray.exceptions.RayError as error:
             self._end(stream)
             self._fail(number, last_line(error), str(error))
         else:
             if isinstance(word, Unfit):
-                self._end(stream, again=True)
-                self._refuse(machine, word.cause)
+                self._blamed(stream, word.cause)
             else:
                 self._say(number, word)
+
+    def _blamed(self, stream: Any, cause: str) -> None:
+        """A machine says that it is at fault. Where several say so of one task, or all that are not refused, it is the task."""
+        number, machine = self._running[stream]
+        self._unfit[number].add(machine)
+        if len(self._unfit[number]) < BLAMED and self._machines.fit - self._unfit[number]:
+            self._end(stream, again=True)
+            self._refuse(machine, cause)
+        else:
+            self._end(stream)
+            self._fail(number, f"no machine may do it: {cause}")
 
     def _end(self, stream: Any, again: bool = False) -> None:
         number, machine = self._running.pop(stream)
@@ -199,25 +216,31 @@ class Dispatcher:
         """Have as many tasks wait as an autoscaler should make room for."""
         if self._beckons:
             self._beckons = self._ray.wait(self._beckons, num_returns=len(self._beckons), timeout=0)[1]
-        wanted = 0 if self._roster.free else min(self._roster.waiting, BECKONS)
-        for one in self._beckons[wanted:]:
+        wanted = self._roster.first(0 if self._machines.unsettled else BECKONS)  # they would begin and end on a refused one
+        for one in self._beckons[len(wanted) :]:
             self._ray.cancel(one, force=False)
-        self._beckons = self._beckons[:wanted]
-        self._beckons += [self._nothing.remote() for _ in range(wanted - len(self._beckons))]
+        self._beckons = self._beckons[: len(wanted)]
+        more = (self._tasks[number].memory for number in wanted[len(self._beckons) :])
+        self._beckons += [self._nothing.options(memory=memory).remote() for memory in more]
 
     def _give_up(self) -> None:
-        """Nobody works, nobody may, and somebody is there: after a while that is the run's failure."""
+        """Nobody works, and nobody may or can, though there are machines: after a while that is the run's failure."""
         now = time.monotonic()
-        idle = self._roster.waiting and not self._running and not self._roster.slots
+        idle = self._roster.waiting and not self._running
         if idle and not self._machines.slots and now - self._said_idle > IDLE_S:
             self._said_idle = now
-            self._tell("waiting for machines: the cluster has none with a core and memory for a day yet")
-        stuck = idle and self._machines.hopeless
+            self._tell("waiting for machines: the cluster has none with a core for a day yet")
+        stuck = idle and (self._machines.hopeless or self._roster.slots)
         self._stuck = (self._stuck or now) if stuck else 0.0
         if self._stuck and now - self._stuck > PATIENCE_S:
-            each = "; ".join(self._machines.refused)
             for number in self._roster.give_up():
-                self._fail(number, f"no machine may do it: {each}")
+                self._fail(number, f"no machine may do it: {self._why(number)}")
+
+    def _why(self, number: int) -> str:
+        most = max((one.memory for one in self._roster.machines.values() if one.slots), default=0)
+        memory = self._tasks[number].memory
+        large = f"it may need {memory / 1e9:.1f} GB, and a machine has {most / 1e9:.1f} GB at the most"
+        return "; ".join([*([large] if 0 < most < memory else []), *self._machines.refused])
 
 
 def _nothing() -> None:

@@ -7,9 +7,9 @@ on where it was computed is worth nothing.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +18,10 @@ from typing import Final
 
 from msgspec import Struct
 
+from actors.errors import Exit, UserError
 from actors.graph import Plan
+from actors.history.tickdb import TickDb
+from core.instrument import Key
 
 PACKAGES: Final = ("numpy", "numba", "llvmlite", "msgspec", "ray", "tables", "pandas")
 """What results, or words between machines, depend on."""
@@ -45,7 +48,9 @@ class Found(Struct, frozen=True):
 
 def outfit(plan: Plan) -> Outfit:
     """What this process has."""
-    return Outfit(plan.code_hash(), {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}})
+    return Outfit(
+        plan.code_hash(), {"python": ".".join(map(str, sys.version_info[:2])), **{name: _version(name) for name in PACKAGES}}
+    )
 
 
 def _version(name: str) -> str:
@@ -55,9 +60,9 @@ def _version(name: str) -> str:
         return "none"
 
 
-def look(plan: Plan, store: str, wanted: Outfit) -> Found:
-    """Look at the machine that this runs on."""
-    trouble = differs(outfit(plan), wanted) or _full() or _blind(store)
+def look(plan: Plan, store: str, wanted: Outfit, label: str) -> Found:
+    """Look at the machine that this runs on; `label` is of a day that it will have to find in the store."""
+    trouble = differs(outfit(plan), wanted) or _full() or _blind(store, label)
     held = frozenset() if trouble else _held(store)
     return Found(socket.gethostname(), trouble, time.time(), held)
 
@@ -82,10 +87,15 @@ def _full() -> str:
     return f"its disk is full: {free} MB are free in {folder}, {ROOM_MB} are needed" if free < ROOM_MB else ""
 
 
-def _blind(store: str) -> str:
-    if "://" in store or os.path.isdir(store):
-        return ""
-    return f"it does not see the store at {store}: mount it at the same path there, or name it by a URL"
+def _blind(store: str, label: str) -> str:
+    if "://" not in store and not os.path.isdir(store):
+        return f"it does not see the store at {store}: mount it at the same path there, or name it by a URL"
+    name, _, day = label.rpartition(" ")
+    try:
+        TickDb(store).digest(Key.parse(name), day)
+    except UserError as error:
+        return "" if error.exit_code == Exit.NOT_FOUND else str(error)  # a day that is gone is that day's trouble
+    return ""
 
 
 def _held(store: str) -> frozenset[str]:

@@ -86,8 +86,7 @@ class Shelf:
 class Keeper:
     """Holds one run. Its methods are called by terminals, over Ray; a thread of its own does the work."""
 
-    def __init__(self, wanted: Outfit, store: str, memory: int) -> None:
-        """`memory` is what a task is given, in bytes."""
+    def __init__(self, wanted: Outfit, store: str) -> None:
         self._wanted = wanted
         self._changed = Condition()
         self._shelf, self._progress = Shelf(), dict[str, Progress]()
@@ -97,7 +96,7 @@ class Keeper:
         """The last number of each key."""
         self._terminal, self._over = 0, False
         self._asked = time.monotonic()
-        self._dispatcher = Dispatcher(self._say, wanted, store, memory)
+        self._dispatcher = Dispatcher(self._say, wanted, store)
         Thread(target=self._live, name="keeper", daemon=True).start()
 
     # --- by a terminal
@@ -153,9 +152,11 @@ class Keeper:
                 self._dispatcher.turn()
                 self._rest()
         except BaseException as error:  # noqa: BLE001 - told, because nobody else would
-            self._say(None, Notice(f"the run's keeper dies: {type(error).__name__}: {error}"))
-            time.sleep(LAST_WORDS_S)
-            os._exit(1)
+            try:
+                self._say(None, Notice(f"the run's keeper dies: {type(error).__name__}: {error}"))
+                time.sleep(LAST_WORDS_S)
+            finally:
+                os._exit(1)
 
     def _rest(self) -> None:
         """There is nothing to do while everything is done."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 from msgspec import structs
@@ -34,8 +35,10 @@ def _moved(plan: Plan, folder: Path) -> Plan:
     graph = structs.replace(graph, strategy={**graph.strategy, "use": f"{plan.strategy_file.name}:{name}"})
     if graph.latency.table:
         table = Path(plan.folder) / graph.latency.table
-        shutil.copy(table, folder / table.name)
-        graph = structs.replace(graph, latency=structs.replace(graph.latency, table=table.name))
+        if table.is_file():  # the day that needs a missing one says so
+            name = f"{blake2b(table.read_bytes(), digest_size=8).hexdigest()}{table.suffix}"  # two may have one name
+            shutil.copy(table, folder / name)
+            graph = structs.replace(graph, latency=structs.replace(graph.latency, table=name))
     return structs.replace(plan, graph=graph, folder="graph")
 
 

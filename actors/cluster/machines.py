@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from actors.cluster.inspection import Found, Outfit, look
-from actors.graph import Plan
+from actors.tasks import Task
 
 AGAIN_S: Final = 30.0
 """Until a machine that was refused is looked at again: its disk may have been cleaned."""
@@ -22,24 +22,27 @@ ASTRAY_S: Final = 60.0
 class Machines:
     """Every machine with room for a day, by Ray's name of it."""
 
-    def __init__(self, ray: Any, tell: Callable[[str], None], wanted: Outfit, store: str, memory: int) -> None:
-        self._ray, self._tell, self._wanted, self._store, self._memory = ray, tell, wanted, store, memory
+    def __init__(self, ray: Any, tell: Callable[[str], None], wanted: Outfit, store: str) -> None:
+        self._ray, self._tell, self._wanted, self._store = ray, tell, wanted, store
         self._look = ray.remote(num_cpus=0, max_retries=0)(look)
         self._looks: dict[Any, tuple[str, float]] = {}
         """What was asked of whom, and until when an answer is waited for."""
         self._names: dict[str, str] = {}
         self.slots: dict[str, int] = {}
-        """How many days at once each has room for."""
+        """How many days at once each has cores for."""
+        self.memory: dict[str, float] = {}
+        """Bytes that each has for them."""
         self._refused: dict[str, tuple[str, float]] = {}
         """Why a machine is given nothing, and since when."""
 
-    def round(self, plan: Plan) -> list[str]:
-        """Look who is there, and have those who came looked at; returns who is gone."""
+    def round(self, task: Task) -> list[str]:
+        """Look who is there, and have those who came looked at, with a task's eyes; returns who is gone."""
         alive: dict[str, int] = {}
         nodes: list[dict[str, Any]] = self._ray.nodes()
         for node in nodes:
-            if node["Alive"] and (slots := self._room(node["Resources"])):
+            if node["Alive"] and (slots := int(node["Resources"].get("CPU", 0))):
                 alive[node["NodeID"]] = slots
+                self.memory[node["NodeID"]] = node["Resources"].get("memory", 0.0)
                 self._names.setdefault(node["NodeID"], node["NodeManagerAddress"])
         gone = [machine for machine in self.slots if machine not in alive]
         now = time.monotonic()
@@ -49,14 +52,11 @@ class Machines:
                 self.slots[machine] = slots
                 if again:
                     self._refused[machine] = (self._refused[machine][0], now)
-                asked = pinned(self._look, machine).remote(plan, self._store, self._wanted)
+                asked = pinned(self._look, machine).remote(task.plan, self._store, self._wanted, min(task.labels))
                 self._looks[asked] = (machine, now + LOOK_S)
         return gone
 
-    def _room(self, resources: Mapping[str, float]) -> int:
-        return min(int(resources.get("CPU", 0)), int(resources.get("memory", 0) // self._memory))
-
-    def fit(self) -> Iterator[tuple[str, Found]]:
+    def judged(self) -> Iterator[tuple[str, Found]]:
         """Those that were found fit since the last time."""
         if not self._looks:
             return
@@ -67,6 +67,7 @@ class Machines:
             try:
                 one: Found = self._ray.get(answer)
             except (self._ray.exceptions.NodeDiedError, self._ray.exceptions.TaskUnschedulableError):
+                self.slots.pop(machine, None)  # gone, or so new that Ray's own head does not know it: the next round asks again
                 continue
             except self._ray.exceptions.RayError as error:
                 self.refuse(machine, last_line(error))
@@ -117,16 +118,26 @@ class Machines:
         return [f"{self.name(machine)}: {why}" for machine, (why, _) in self._refused.items()]
 
     @property
+    def fit(self) -> set[str]:
+        """Machines that are not refused."""
+        return self.slots.keys() - self._refused.keys()
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether some machine is refused, or is being looked at."""
+        return bool(self._looks or self._refused)
+
+    @property
     def hopeless(self) -> bool:
         """Whether there are machines, and all of them are refused."""
         return bool(self.slots) and self.slots.keys() <= self._refused.keys()
 
 
-def pinned(remote: Any, machine: str) -> Any:
-    """A remote function, to run on this machine or not at all."""
+def pinned(remote: Any, machine: str, memory: int = 0) -> Any:
+    """A remote function, to run on this machine or not at all, with so many bytes of its memory."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    return remote.options(scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False))
+    return remote.options(memory=memory or None, scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False))
 
 
 def last_line(error: Exception) -> str:

@@ -1,40 +1,58 @@
 """Which machine takes which task next. It decides and touches nothing: machines, deaths and results are told to it.
 
-A machine has as many slots as it has cores and memory for. A free slot takes, in this order: a task whose data its machine
-holds already; the next task that no machine holds; the last task that waits, for its holder is not there yet. So a day is read
-over the network once, and nobody is idle while there is work. The order is the one in which tasks were given, but for those that
-came back from a machine that was lost, which are first.
+A machine has a slot a core, and memory. A free slot takes, of what fits into the memory that is free, in this order: a task
+whose data its machine holds already; the next task that no machine holds; the last task that waits, for its holder is not there
+yet. So a day is read over the network once, and nobody is idle while there is work that fits. The order is the one in which tasks
+were given, but for those that came back from a machine that was lost, which are first. Given the largest first, small ones fill
+what large ones leave, and a large one that ends makes room for the next.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from math import inf
+from types import MappingProxyType
+from typing import Final
+
+SEARCHED: Final = 256
+"""Tasks that are looked at for one that fits, in each queue."""
 
 
 class Machine:
     """One machine, as the roster knows it."""
 
-    __slots__ = ("own", "running", "slots")
+    __slots__ = ("memory", "own", "running", "slots")
 
-    def __init__(self, slots: int) -> None:
-        self.slots = slots
+    def __init__(self, slots: int, memory: float) -> None:
+        self.slots, self.memory = slots, memory
         self.own: deque[int] = deque()
         """Waiting tasks whose data it holds; those that were taken since are still in here."""
-        self.running: set[int] = set()
+        self.running: dict[int, float] = {}
+        """Tasks, and the memory that each was given."""
 
     @property
     def free(self) -> int:
         """Slots that nobody has."""
         return self.slots - len(self.running)
 
+    @property
+    def room(self) -> float:
+        """Memory that nobody has."""
+        return self.memory - sum(self.running.values())
+
 
 class Roster:
-    """Tasks by their number, machines by their id. `labels` are the names of each task's data, of which machines hold some."""
+    """Tasks by their number, machines by their id. `labels` are the names of each task's data, of which machines hold some.
+
+    Memory is in bytes, or whatever tasks and machines have alike.
+    """
 
     def __init__(self) -> None:
         self.machines: dict[str, Machine] = {}
         self._labels: dict[int, Collection[str]] = {}
+        self._memory: dict[int, float] = {}
         self._by_label: dict[str, list[int]] = {}
         self._holders: dict[int, int] = {}
         """How many machines hold a task's data."""
@@ -43,10 +61,11 @@ class Roster:
         self._first: deque[int] = deque()
         """Tasks that came back."""
 
-    def add(self, tasks: Mapping[int, Collection[str]]) -> None:
-        """More tasks, after those that are there."""
+    def add(self, tasks: Mapping[int, Collection[str]], memory: Mapping[int, float] = MappingProxyType({})) -> None:
+        """More tasks, after those that are there, and what memory each takes."""
         for number, labels in tasks.items():
             self._labels[number] = labels
+            self._memory[number] = memory.get(number, 0)
             self._waiting[number] = None
             for label in labels:
                 self._by_label.setdefault(label, []).append(number)
@@ -64,6 +83,10 @@ class Roster:
         """Tasks that nobody has."""
         return len(self._waiting)
 
+    def first(self, count: int) -> list[int]:
+        """The first so many of those that wait."""
+        return list(islice(self._waiting, count))
+
     @property
     def free(self) -> int:
         """Slots that nobody has, on all machines together."""
@@ -80,10 +103,10 @@ class Roster:
         self._waiting.clear()
         return given_up
 
-    def join(self, machine: str, slots: int, held: Collection[str] = ()) -> None:
+    def join(self, machine: str, slots: int, memory: float = inf, held: Collection[str] = ()) -> None:
         """A machine takes part; `held` are the labels of the data that it has."""
-        one = self.machines.setdefault(machine, Machine(slots))
-        one.slots = slots
+        one = self.machines.setdefault(machine, Machine(slots, memory))
+        one.slots, one.memory = slots, memory
         self._release(one)
         mine = {number for label in held for number in self._by_label.get(label, ())}
         one.own = deque(number for number in sorted(mine) if number in self._waiting and set(self._labels[number]) <= set(held))
@@ -118,7 +141,7 @@ class Roster:
     def done(self, machine: str, number: int) -> None:
         """A task is over."""
         if machine in self.machines:
-            self.machines[machine].running.discard(number)
+            self.machines[machine].running.pop(number, None)
 
     def again(self, machine: str, number: int) -> None:
         """A task has to be done anew, wherever."""
@@ -135,26 +158,23 @@ class Roster:
         while ready and self._waiting:
             key = ready.popleft()
             one = self.machines[key]
-            number = self._next(one)
+            number = self._next(one, one.room)
+            if number is None:
+                continue
             del self._waiting[number]
-            one.running.add(number)
+            one.running[number] = self._memory[number]
             yield number, key
             if one.free > 0:
                 ready.append(key)
 
-    def _next(self, one: Machine) -> int:
-        for queue in (self._first, one.own):
-            if (number := self._pop(queue)) is not None:
-                return number
-        while self._cold:
-            number = self._cold.popleft()
-            if number in self._waiting and not self._holders.get(number):
-                return number
-        return next(reversed(self._waiting))
-
-    def _pop(self, queue: deque[int]) -> int | None:
-        while queue:
-            number = queue.popleft()
-            if number in self._waiting:
-                return number
-        return None
+    def _next(self, one: Machine, room: float) -> int | None:
+        for queue in (self._first, one.own, self._cold):
+            while queue and queue[0] not in self._waiting:
+                queue.popleft()
+            for place, number in enumerate(islice(queue, SEARCHED)):
+                held = queue is self._cold and self._holders.get(number)
+                if number in self._waiting and not held and self._memory[number] <= room:
+                    del queue[place]
+                    return number
+        fitting = (number for number in islice(reversed(self._waiting), SEARCHED) if self._memory[number] <= room)
+        return next(fitting, None)

@@ -7,12 +7,15 @@ is closed or dies, does not.
 
 from __future__ import annotations
 
+import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from threading import current_thread, main_thread
 from typing import Any, Final
 
 from msgspec import structs
@@ -29,6 +32,8 @@ from actors.work import Failure, Notice, Word
 
 NAMESPACE: Final = "astrarium"
 OF_NO_TASK: Final = -1
+IN_A_JOB: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+"""Ray sets it for the driver of a job."""
 WAIT_S: Final = 1.0
 """A keeper's answer takes so long where nothing happens."""
 ANSWER_S: Final = 30.0
@@ -55,6 +60,7 @@ def followed(name: str, tasks: Sequence[Task], address: str) -> Iterator[tuple[i
 
     Raises UserError when no cluster answers, and where another terminal takes the run over.
     """
+    _stopped_as_interrupted()
     with tempfile.TemporaryDirectory(prefix="astrarium-") as luggage:
         plans = pack([task.plan for task in tasks], Path(luggage))
         packed = [structs.replace(task, plan=plan) for task, plan in zip(tasks, plans, strict=True)]
@@ -90,7 +96,7 @@ class _Following:
                 if time.monotonic() - broken > GIVE_UP_S:
                     again = "Where its head lives the run goes on, and the same command comes back to it"
                     raise UserError(f"the cluster at {self._address} is out of reach. {again}", Exit.NOT_RUNNING) from error
-                time.sleep(AGAIN_S)
+                _rest(AGAIN_S)
             except KeeperLost as error:
                 self._keepers += 1
                 if self._keepers >= KEEPERS:
@@ -127,7 +133,7 @@ class _Following:
         store = next(task.store for _, task in self._tasks.values())
         actor = ray.remote(num_cpus=0, max_concurrency=8, resources={"node:__internal_head__": 0.001})(Keeper)
         options = {"name": f"run:{self._name}", "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}
-        return actor.options(**options).remote(self._wanted, store, max(task.memory for _, task in self._tasks.values()))
+        return actor.options(**options).remote(self._wanted, store)
 
     def _taken(self, ray: Any, keeper: Any, terminal: int) -> Iterator[tuple[int, Word]]:
         receipt = 0
@@ -141,6 +147,7 @@ class _Following:
                     self._count(key, word)
                     yield self._tasks[key][0], word
             receipt = batch.first + len(batch.words) - 1
+            self._keepers = 0 if batch.words else self._keepers
             if batch.over:
                 return
 
@@ -163,12 +170,28 @@ class _Following:
         errors = ray.exceptions
         try:
             return question()
+        except errors.ActorUnavailableError as error:
+            raise LineBroken(str(error).strip().splitlines()[0]) from error
         except errors.RayActorError as error:
             raise KeeperLost(str(error).strip().splitlines()[0]) from error
         except errors.RayTaskError as error:
             raise UserError(str(error.cause).strip().splitlines()[-1]) from error
         except (errors.RayError, ConnectionError, RuntimeError, OSError) as error:
             raise LineBroken(str(error).strip().splitlines()[-1][:200] or type(error).__name__) from error
+
+
+def _rest(seconds: float) -> None:
+    try:
+        time.sleep(seconds)
+    except KeyboardInterrupt as error:
+        words = "interrupted while the cluster does not answer: the run goes on there. The same command comes back to it"
+        raise UserError(words, Exit.NOT_RUNNING) from error
+
+
+def _stopped_as_interrupted() -> None:
+    """A driver that is a job is stopped by a signal, where a person at a terminal presses Ctrl-C."""
+    if IN_A_JOB in os.environ and current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _batch(ray: Any, keeper: Any, terminal: int, receipt: int) -> Batch:

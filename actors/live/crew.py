@@ -120,7 +120,8 @@ class Crew:
             self._asked = None
             return False
         if self._spread:
-            self._tend(machines(nodes))
+            with suppress(OSError):  # the file server's hiccup: the next look will do
+                self._tend(machines(nodes))
         return True
 
     def _tend(self, there: list[Machine]) -> None:

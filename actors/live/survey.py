@@ -6,6 +6,7 @@ account's key, and, where orders are real, a right clock and a road to the venue
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,9 @@ from actors.live.placement import ACCOUNT, LIVE, Machine, chosen
 
 ANSWER_S: Final = 90.0
 """For a machine to fetch the program, start a process and look."""
+
+AGAIN_S: Final = 30.0
+"""A machine that cannot take part is looked at again after so long: a clock is set right, a folder mounted."""
 
 
 def machines(nodes: Sequence[Mapping[str, Any]]) -> list[Machine]:
@@ -61,11 +65,14 @@ class Survey:
         self._task = ray.remote(num_cpus=0, max_retries=0)(look)
         self._asked: dict[str, Any] = {}
         self._wrong: dict[str, str] = {}
+        self._since: dict[str, float] = {}
 
     def ask(self, found: Iterable[Machine]) -> None:
-        """Have machines looked at, if they were not."""
+        """Have machines looked at, if they were not, or were found wrong a while ago."""
         for one in found:
-            if one.node not in self._asked:
+            wrong_long = self._wrong.get(one.node) and time.monotonic() - self._since[one.node] > AGAIN_S
+            if one.node not in self._asked or wrong_long:
+                self._wrong.pop(one.node, None)
                 task = self._task.options(**on(self._ray, one, self._environment))
                 self._asked[one.node] = task.remote(self._path, self._proof)
 
@@ -79,6 +86,7 @@ class Survey:
                 return None
             except errors.RayError as error:
                 self._wrong[one.node] = f"cannot run the session's code: {str(error).strip().splitlines()[-1]}"
+            self._since[one.node] = time.monotonic()
         return self._wrong[one.node]
 
     def require(self, found: Sequence[Machine]) -> None:

@@ -197,10 +197,12 @@ class Tenancy:
         return claimed
 
     def _watch(self) -> None:
-        while self.held():
-            time.sleep(LOOK_S)
-        if not self._closed.is_set():
-            end(f"{self.seat}: the account is not this process's any more (term {self.term})")
+        try:
+            while self.held():
+                time.sleep(LOOK_S)
+        finally:
+            if not self._closed.is_set():
+                end(f"{self.seat}: the account is not this process's any more (term {self.term})")
 
 
 class Fenced:
