@@ -31,8 +31,8 @@ from core.dialect.binance.safety import SHARE
 
 FULL: Final = 0.7
 SLOTS: Final = 16
-NODE_MB: Final = 32 * 1_024
-"""c7i.4xlarge, as in cluster.yaml: 16 cores, 32 GiB (aws.amazon.com/ec2/instance-types)."""
+NODE_MB: Final = 64 * 1_024
+"""m7i.4xlarge, as in cluster.yaml: 16 cores, 64 GiB (aws.amazon.com/ec2/instance-types)."""
 HEAD_STORE_MB: Final = 0.3 * 8 * 1_024
 """Ray gives its object store three tenths of a machine's memory; the head of cluster.yaml is an m7i.large of 8 GiB."""
 HEAD_LINK: Final = 0.78e9 / 8
@@ -286,7 +286,7 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
         f"{file_row:.0f} + {columns_row:.0f} bytes a row x {rate / 1e3:.0f} k rows a second and slot = "
         f"{own / SLOTS / 1e6:.1f} MB/s of {DISK / 1e6:.0f}",
         "measured: large_file_bytes_row, large_columns_bytes_row; assumed: gp3",
-        "instance storage (c7id), or a gp3 volume with more throughput",
+        "instance storage (m7gd and the like), or a gp3 volume with more throughput",
     )
     yield Limit(
         "backtest",
@@ -302,9 +302,9 @@ def backtests(found: dict[str, float]) -> Iterator[Limit]:
     for a, b, what, source, remedy in (
         (
             *asked,
-            "what each day is given, by the rows of the run's longest",
+            "what a day is given, by its rows",
             "ours: actors/tasks.py",
-            "beyond, fewer days share a node: long and short days in runs apart, or machines with 8 GiB a core",
+            "beyond, fewer days share a node, and short ones fill what long ones leave; machines with 8 GiB a core",
         ),
         *(
             (
