@@ -25,7 +25,9 @@ RETRIES = 3
 POLL_S = 0.25
 KNOCK_S = 5.0
 """To reach a cluster's port: far more than any network takes that days can be computed over."""
-LOOPBACK = "127.0.0.1"
+SPREADS = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+"""Whether Ray believes that it may ever be a cluster of several machines, "0" if not."""
+SPREADS_HERE = os.environ.get(SPREADS)
 STORE_BYTES = 200 << 20
 """Ray's object store: some results of some megabytes wait there at once."""
 
@@ -119,9 +121,14 @@ def ray_here(cpus: int, address: str = "", namespace: str = "", luggage: str = "
     os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.setdefault("RAY_worker_niceness", "0")  # of 15 by default: a machine with other work would starve the days
     if not address:
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        os.environ[SPREADS] = "0"
+    elif SPREADS_HERE is None:
+        os.environ.pop(SPREADS, None)
     import ray
 
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = (
+        os.environ.get(SPREADS) != "0"
+    )  # read when Ray is imported, which may be long ago
     # The raylet's word on a dead worker would go to stdout, which may have to be JSON, whatever log_to_driver says; Ray's own
     # debugger silences it by the same switch.
     ray._private.worker._worker_logs_enabled = False
