@@ -20,11 +20,20 @@ STRATEGY = '''
 
 import os
 import signal
-from pathlib import Path
 
 from core.message import Timer
 from core.price import BUY, SELL
 from core.strategy import GTX, MS, Strategy
+
+
+def first(flag: str) -> bool:
+    """Whether nobody was here before; who it was is in the file."""
+    try:
+        with open(flag, "x") as file:
+            file.write(str(os.getpid()))
+    except FileExistsError:
+        return False
+    return True
 
 
 class Joiner(Strategy):
@@ -43,11 +52,9 @@ class Joiner(Strategy):
             raise ZeroDivisionError("a price of\\nnothing")
         if self.kill_at_s and self.now // 10**9 >= self.kill_at_s:
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.kill_flag and not Path(self.kill_flag).exists():
-            Path(self.kill_flag).touch()
+        if self.kill_flag and first(self.kill_flag):
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.wait_flag and not Path(self.wait_flag).exists():
-            Path(self.wait_flag).write_text(str(os.getpid()))
+        if self.wait_flag and first(self.wait_flag):
             signal.pause()
         tick = self.tick
         sides = {{order.side for order in self.orders.values()}}
