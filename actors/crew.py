@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from actors.compile_cache import write_alone
-from actors.errors import Exit, UserError
+from actors.errors import Exit, UserError, last_line
 from actors.tasks import Task
 from actors.work import WORD_S, Died, Failure, Word, alone, settled, work
 
@@ -87,7 +87,7 @@ def hired(tasks: Sequence[Task], workers: int) -> Iterator[tuple[int, Word]]:
                         cause = f"its worker died {deaths[number]} times: killed, or out of memory"
                         yield from ((number, Failure(day, cause, "")) for day in tasks[number].days)
                 except ray.exceptions.RayError as error:
-                    cause = str(error).strip().splitlines()[-1]
+                    cause = last_line(error)
                     yield from ((number, Failure(day, cause, str(error))) for day in tasks[number].days)
                 del running[stream]
 
@@ -126,9 +126,8 @@ def ray_here(cpus: int, address: str = "", namespace: str = "", luggage: str = "
         os.environ.pop(SPREADS, None)
     import ray
 
-    ray._private.ray_constants.ENABLE_RAY_CLUSTER = (
-        os.environ.get(SPREADS) != "0"
-    )  # read when Ray is imported, which may be long ago
+    # Ray reads this when it is imported, which may be long ago.
+    ray._private.ray_constants.ENABLE_RAY_CLUSTER = os.environ.get(SPREADS) != "0"
     # The raylet's word on a dead worker would go to stdout, which may have to be JSON, whatever log_to_driver says; Ray's own
     # debugger silences it by the same switch.
     ray._private.worker._worker_logs_enabled = False

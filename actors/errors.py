@@ -42,3 +42,9 @@ def cause(error: Exception, folder: Path) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if Path(frame.filename).parent == folder] or frames
     return f"{type(error).__name__}: {' '.join(str(error).split())} ({Path(own[-1].filename).name}:{own[-1].lineno})"
+
+
+def last_line(error: Exception) -> str:
+    """The line of a long error that says what it comes to: Ray's end with it."""
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1].strip() if lines else type(error).__name__

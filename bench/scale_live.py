@@ -12,13 +12,10 @@ import json
 import math
 import os
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -146,7 +143,7 @@ def session(home: Path, rate: int, seconds: float) -> dict[str, float]:
         'name = "echo"\ninstruments = ["S000USDT"]\n[strategy]\nuse = "echo.py:Echo"\n[limits]\norder_qty = 0.01\n'
         "[guard]\nrequests_1s = 10000\nrequests_10s = 100000\nstrategy_requests_1s = 10000\nstrategy_requests_10s = 100000\n"
     )
-    with venue(rate) as (rest, streams):
+    with tick_to_order.venue(1, rate) as (rest, streams):
         where = (f"http://127.0.0.1:{rest}", f"ws://127.0.0.1:{streams}")
         table = VenueTable("emulator", *where, lease_s=0.0, streams=("depth@100ms", "markPrice@1s"))
         folder = open_session(home / "sessions", [read(home / "echo.toml")], table, True, "together")
@@ -169,21 +166,6 @@ def session(home: Path, rate: int, seconds: float) -> dict[str, float]:
         "orders": rate / tick_to_order.EVERY,
         "seen": orders,
     }
-
-
-@contextmanager
-def venue(rate: int) -> Iterator[tuple[int, int]]:
-    """The venue of `bench/tick_to_order.py` with one instrument, at a pace; its two ports."""
-    from bench.tick_to_order import EVERY
-
-    command = [sys.executable, "-m", "bench.tick_venue", "1", str(rate), str(EVERY)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            rest, streams = map(int, process.stdout.readline().split())
-            yield rest, streams
-        finally:
-            process.kill()
 
 
 def _cpu_s(pid: int) -> float:

@@ -78,9 +78,9 @@ while True:
 
 
 @contextmanager
-def venue(count: int) -> Iterator[tuple[int, int]]:
-    """The venue's process, and its two ports."""
-    command = [sys.executable, "-m", "bench.tick_venue", str(count), str(RATE), str(EVERY)]
+def venue(count: int, rate: int = RATE) -> Iterator[tuple[int, int]]:
+    """The venue's process, which sends so many ticks a second, and its two ports."""
+    command = [sys.executable, "-m", "bench.tick_venue", str(count), str(rate), str(EVERY)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:

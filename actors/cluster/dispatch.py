@@ -13,9 +13,10 @@ from queue import SimpleQueue
 from typing import Any, Final
 
 from actors.cluster.inspection import Outfit
-from actors.cluster.machines import Machines, last_line, pinned
+from actors.cluster.machines import Machines, pinned
 from actors.cluster.roster import Roster
 from actors.crew import RETRIES, work_there
+from actors.errors import last_line
 from actors.tasks import Task
 from actors.work import Died, Failure, Notice, Unfit, Word
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from actors.errors import Exit, UserError
 from actors.graph import Plan
+from actors.history.shelf import at_url
 from actors.history.tickdb import TickDb
 from core.instrument import Key
 
@@ -88,7 +89,7 @@ def _full() -> str:
 
 
 def _blind(store: str, label: str) -> str:
-    if "://" not in store and not os.path.isdir(store):
+    if not at_url(store) and not os.path.isdir(store):
         return f"it does not see the store at {store}: mount it at the same path there, or name it by a URL"
     name, _, day = label.rpartition(" ")
     try:
@@ -99,7 +100,7 @@ def _blind(store: str, label: str) -> str:
 
 
 def _held(store: str) -> frozenset[str]:
-    if "://" not in store:
+    if not at_url(store):
         return frozenset()
     from actors.history.daycache import held
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from actors.cluster.inspection import Found, Outfit, look
+from actors.errors import last_line
 from actors.tasks import Task
 
 AGAIN_S: Final = 30.0
@@ -138,9 +139,3 @@ def pinned(remote: Any, machine: str, memory: int = 0) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     return remote.options(memory=memory or None, scheduling_strategy=NodeAffinitySchedulingStrategy(machine, soft=False))
-
-
-def last_line(error: Exception) -> str:
-    """What an error of Ray's comes to."""
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1].strip() if lines else type(error).__name__

@@ -24,7 +24,7 @@ from actors.cluster.inspection import Outfit, outfit
 from actors.cluster.keeper import Batch, Keeper
 from actors.cluster.luggage import pack
 from actors.crew import ray_here
-from actors.errors import Exit, UserError
+from actors.errors import Exit, UserError, last_line
 from actors.results import DayFiles
 from actors.tasks import Task
 from actors.trials import Block, Tried
@@ -175,9 +175,9 @@ class _Following:
         except errors.RayActorError as error:
             raise KeeperLost(str(error).strip().splitlines()[0]) from error
         except errors.RayTaskError as error:
-            raise UserError(str(error.cause).strip().splitlines()[-1]) from error
+            raise UserError(last_line(error.cause)) from error
         except (errors.RayError, ConnectionError, RuntimeError, OSError) as error:
-            raise LineBroken(str(error).strip().splitlines()[-1][:200] or type(error).__name__) from error
+            raise LineBroken(last_line(error)[:200]) from error
 
 
 def _rest(seconds: float) -> None:

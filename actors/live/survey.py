@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from actors.errors import Exit, UserError
+from actors.errors import Exit, UserError, last_line
 from actors.graph import code_of
 from actors.live.credentials import credentials
 from actors.live.folder import Folder
@@ -85,7 +85,7 @@ class Survey:
             except errors.GetTimeoutError:
                 return None
             except errors.RayError as error:
-                self._wrong[one.node] = f"cannot run the session's code: {str(error).strip().splitlines()[-1]}"
+                self._wrong[one.node] = f"cannot run the session's code: {last_line(error)}"
             self._since[one.node] = time.monotonic()
         return self._wrong[one.node]
 
